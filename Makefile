@@ -1,0 +1,43 @@
+# Everything runs inside .venv, which the first command makes; nothing is installed outside this folder.
+
+PYTHON ?= python3
+EXPERIMENT ?= experiments/noisy_digits.toml
+ARGS ?=
+PIP_ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup search test lint check clean
+
+help:  ## Say what can be made
+	@echo "make TARGET [PYTHON=python3.12] [EXPERIMENT=file.toml] [ARGS='--workers 2']"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Make .venv and install symloss with pinned packages
+
+search: $(READY)  ## Find a loss on noisy digits and prove it against the baselines
+	$(BIN)/symloss search $(EXPERIMENT) $(ARGS)
+
+test: $(READY)  ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)  ## Check style (ruff) and types (mypy)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test  ## Lint, then test
+
+clean:  ## Remove .venv, caches and build outputs; runs stay
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so that an interrupted installation starts again.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("symloss needs Python 3.11 or newer, this is %d.%d; name another: make setup PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
