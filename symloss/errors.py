@@ -1,0 +1,44 @@
+"""What a user can meet when something is wrong: one family of errors, and the words for an unknown name.
+
+Every message says the place, what was got, what is allowed and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SymlossError(Exception):
+    """The parent of every error that symloss raises for a user's input or machine."""
+
+
+class GrammarError(SymlossError):
+    """A grammar file or a tree text that does not fit its grammar."""
+
+
+class FormulaError(SymlossError):
+    """A formula that cannot be read, is undefined everywhere, or is too large."""
+
+
+class ExperimentError(SymlossError):
+    """An experiment, a task or a setting that symloss cannot run."""
+
+
+class RunError(SymlossError):
+    """A run directory, a loss file or a pool that is missing, damaged or in use."""
+
+
+def closest(got: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'log'?` for the nearest known name, or nothing when none is near."""
+    near = difflib.get_close_matches(got, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def unknown(place: str, kind: str, got: str, known: Iterable[str]) -> str:
+    """Word the complaint about a name that no table holds.
+
+    Example:
+        >>> unknown("mine.toml: [operators]", "operator", "lgo", ["log", "add"])
+        "mine.toml: [operators] names an unknown operator 'lgo'. Did you mean 'log'? Known: add, log."
+    """
+    names = sorted(known)
+    return f"{place} names an unknown {kind} '{got}'.{closest(got, names)} Known: {', '.join(names)}."

@@ -1,0 +1,141 @@
+"""The records that describe a slot: where a formula plugs into training, what it sees, and what its values become.
+
+A new kind of search is one slot, one task and one grammar; nothing else in the engine asks which slot it serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import sympy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Function = Callable[..., "Tensor"]  # a compiled formula: keyword tensors, one per variable -> tensor
+Model = Callable[..., Any]  # a base model with its parameters: (x, ...) -> output
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable that formulas of a slot may use.
+
+    Args:
+        low: smallest value that training can produce; a positive one lets sympy use log(p**2) = 2*log(p).
+        high: largest value.
+        stands_for: the variables that this one is made of; a formula that sees it sees them.
+    """
+
+    name: str
+    low: float
+    high: float
+    meaning: str
+    integer: bool = False
+    stands_for: tuple[str, ...] = ()
+
+    @property
+    def symbol(self) -> sympy.Symbol:
+        """The sympy symbol, with the assumptions that its range allows."""
+        sign = {"positive": True} if self.low > 0 else {"nonnegative": True} if self.low == 0 else {"real": True}
+        return sympy.Symbol(self.name, integer=True, **sign) if self.integer else sympy.Symbol(self.name, **sign)
+
+
+@dataclass(frozen=True)
+class FreeTest:
+    """A test of a formula that costs no training.
+
+    Args:
+        check: (compiled formula, number of model outputs) -> "" when passed, else the reason in words.
+    """
+
+    name: str
+    about: str
+    check: Callable[[Function, int], str]
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a formula does on a slot's fixed probe points, which cover the variables' real range and its edges.
+
+    Args:
+        values: of the formula, float64, 1-d.
+        gradients: of what training differentiates, float64, 1-d.
+        fingerprint: float64, 1-d; equal for two formulas exactly when training cannot tell them apart.
+    """
+
+    values: Tensor
+    gradients: Tensor
+    fingerprint: Tensor
+
+
+class Options(Protocol):
+    """The options of torch's losses, as `SymbolicLoss` holds them."""
+
+    reduction: str
+    weight: Tensor | None
+    ignore_index: int
+    label_smoothing: float
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a formula plugs into training.
+
+    Args:
+        required: variables that a formula must see to be worth training.
+        accepts: names of the options of torch's losses that make sense here.
+        baselines: zoo names; the first is the reference that a winner must beat.
+        traits: names in `analysis.TRAITS` of what can be said of its formulas.
+        shares_forward: True where the formula acts on the model's output alone, so that a cohort shares its forward.
+        forward: (function, model, x) -> output, with the formula inside the model where the slot is there.
+        objective: (function, output (*members, batch, outputs), target (*members or 1.., batch)) -> (*members,), the
+            training objective of each member, averaged over its mini-batch.
+        respond: (function, number of model outputs) -> Response.
+        call: (function, options, *arguments) -> tensor; what `SymbolicLoss.forward` computes.
+        tests: free tests, cheapest first.
+        fused: (text of a sub-formula, name of a variable) pairs; `objective` and `call` provide the variable in its
+            place, computed more accurately than the sub-formula would be.
+        normalise: canonical rewriting that only this slot knows, as r for f - y.
+    """
+
+    name: str
+    about: str
+    variables: tuple[Variable, ...]
+    required: tuple[str, ...]
+    accepts: frozenset[str]
+    baselines: tuple[str, ...]
+    traits: tuple[str, ...]
+    shares_forward: bool
+    forward: Callable[[Function, Model, Any], Any]
+    objective: Callable[[Function, Any, Any], Any]
+    respond: Callable[[Function, int], Response]
+    call: Callable[..., Any]
+    tests: tuple[FreeTest, ...]
+    fused: tuple[tuple[str, str], ...] = ()
+    normalise: Callable[[sympy.Expr], sympy.Expr] = lambda expr: expr
+
+    def symbols(self) -> dict[str, sympy.Symbol]:
+        """Return variable name -> sympy symbol."""
+        return {variable.name: variable.symbol for variable in self.variables}
+
+    def lacks(self, seen: Iterable[str]) -> tuple[str, ...]:
+        """Return the required variables that a formula over `seen` does not see, directly or through a stand-in."""
+        names = set(seen)
+        for variable in self.variables:
+            if variable.name in names:
+                names |= set(variable.stands_for)
+        return tuple(name for name in self.required if name not in names)
+
+
+def forward_plain(function: Function, model: Model, x: Any) -> Any:
+    """Run the model; the formula acts on its output later."""
+    return model(x)
+
+
+def reduced(losses: Tensor, reduction: str, count: Tensor | float) -> Tensor:
+    """Apply torch's `reduction` to one loss per example; `count` is what `mean` divides by."""
+    if reduction == "none":
+        return losses
+    return losses.sum() if reduction == "sum" else losses.sum() / count
