@@ -1,0 +1,266 @@
+"""What every search keeps: numbers, seeds, replay, whole batches, an archive without doubles, an end."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+
+from symloss.candidate import Candidate, Outcome, State
+from symloss.errors import ExperimentError, RunError
+from symloss.grammar import load_grammar, read_grammar
+from symloss.search import SEARCHES, Search, make_search
+from tests.searching import JUDGE, Bench, rejected, run, scored
+
+COMPACT = load_grammar("compact")
+SMALL = {"random": {"batch": 12}, "evolution": {"population": 12, "elites": 2}}
+TINY = """
+name = "tiny"
+slot = "classification"
+[operators]
+add = 1
+[variables]
+t = 1
+p = 1
+[limits]
+initial_depth = [1, 1]
+max_depth = 1
+max_nodes = 3
+"""
+names = pytest.mark.parametrize("name", SEARCHES)
+
+
+def make(name: str, seed: int = 0, **settings: object) -> Search:
+    return make_search(name, COMPACT, JUDGE, seed, SMALL[name] | settings)
+
+
+def test_every_search_is_tried_here() -> None:
+    assert SMALL.keys() == SEARCHES.keys()
+
+
+@names
+def test_candidates_are_numbered_on_and_have_seeds_of_their_own(name: str) -> None:
+    candidates = run(make(name), 3)
+    assert [candidate.number for candidate in candidates] == list(range(len(candidates)))
+    assert len({candidate.seed for candidate in candidates}) == len(candidates)
+    assert all(0 <= candidate.seed < 2**48 for candidate in candidates)
+
+
+@names
+def test_parents_were_asked_before_and_every_candidate_says_what_made_it(name: str) -> None:
+    for candidate in run(make(name), 4):
+        assert all(parent < candidate.number for parent in candidate.parents)
+        assert candidate.variation
+
+
+@names
+def test_formulas_are_proposed_once(name: str) -> None:
+    keys = [candidate.formula.key for candidate in run(make(name), 4) if candidate.formula]
+    assert len(set(keys)) >= 0.98 * len(keys)
+
+
+@names
+def test_the_same_outcomes_lead_to_the_same_candidates(name: str) -> None:
+    assert run(make(name), 4) == run(make(name), 4)
+
+
+@names
+def test_another_seed_leads_elsewhere(name: str) -> None:
+    assert run(make(name), 1)[0].text != run(make(name, seed=1), 1)[0].text or run(make(name), 1) != run(
+        make(name, seed=1), 1
+    )
+    assert run(make(name), 2) != run(make(name, seed=1), 2)
+
+
+@names
+def test_the_global_random_plays_no_part_and_is_left_alone(name: str) -> None:
+    random.seed(1)
+    before = random.getstate()
+    first = run(make(name), 3)
+    assert random.getstate() == before
+    random.seed(2)
+    assert run(make(name), 3) == first
+
+
+@names
+def test_a_run_resumes_by_replay(name: str) -> None:
+    whole = make(name)
+    told: list[list[Outcome]] = []
+    bench = Bench()
+    for _ in range(3):
+        told.append(bench(whole.ask()))
+        whole.tell(told[-1])
+    resumed = make(name)
+    for outcomes in told:
+        resumed.ask(len(outcomes))
+        resumed.tell(outcomes)
+    assert resumed.ask() == whole.ask()
+    assert resumed.archive.best(9) == whole.archive.best(9)
+
+
+OTHER_PROCESS = """
+import json, sys
+from dataclasses import asdict
+from symloss.grammar import load_grammar
+from symloss.search import make_search
+from tests.searching import JUDGE, run
+name, settings = json.loads(sys.argv[1])
+search = make_search(name, load_grammar("compact"), JUDGE, 0, settings)
+print(json.dumps([[c.text, c.variation, c.parents, c.seed] for c in run(search, 4)]))
+"""
+
+
+@names
+def test_another_process_with_another_hash_seed_proposes_the_same(name: str) -> None:
+    command = [sys.executable, "-c", OTHER_PROCESS, json.dumps([name, SMALL[name]])]
+    found = [
+        subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": seed})
+        for seed in ("3", "99")
+    ]
+    here = [[c.text, c.variation, list(c.parents), c.seed] for c in run(make(name), 4)]
+    assert json.loads(found[0].stdout) == json.loads(found[1].stdout) == here
+
+
+@names
+def test_ask_gives_as_many_as_wanted(name: str) -> None:
+    search = make(name)
+    for n in (1, 5, 40, 3):
+        candidates = search.ask(n)
+        assert len(candidates) == n
+        search.tell(Bench()(candidates) if n == 1 else [scored(each, 0.5) for each in candidates])
+
+
+@names
+def test_asking_twice_is_refused(name: str) -> None:
+    search = make(name)
+    search.ask(3)
+    with pytest.raises(RunError, match="first tell the outcomes of the 3 candidates"):
+        search.ask()
+
+
+@names
+def test_telling_what_was_not_asked_is_refused_and_changes_nothing(name: str) -> None:
+    search = make(name)
+    with pytest.raises(RunError, match="nothing is asked"):
+        search.tell([scored(Candidate(0, "p", None, "fault"), 0.5)])
+    candidates = search.ask(4)
+    outcomes = [scored(each, 0.5) for each in candidates]
+    for wrong in (outcomes[:3], outcomes[::-1], [], [*outcomes, outcomes[0]]):
+        with pytest.raises(RunError, match="in asked order"):
+            search.tell(wrong)
+    search.tell(outcomes)
+    assert search.ask()[0].number == 4
+
+
+@names
+def test_a_missing_metric_is_refused_and_changes_nothing(name: str) -> None:
+    search = make_search(name, COMPACT, JUDGE.__class__("acuracy", True), 0, SMALL[name])
+    candidates = search.ask(2)
+    with pytest.raises(ExperimentError, match="Did you mean 'accuracy'"):
+        search.tell([scored(each, 0.5) for each in candidates])
+    assert len(search.archive) == 0
+
+
+@names
+def test_a_duplicate_takes_its_twins_fitness_also_over_a_chain(name: str) -> None:
+    search = make(name)
+    first = search.ask(4)
+    duplicate = Outcome(3, State.DUPLICATE, "same gradient", twin=0)
+    search.tell([scored(first[0], 0.9), scored(first[1], 0.1), rejected(first[2]), duplicate])
+    second = search.ask(2)
+    search.tell([Outcome(each.number, State.DUPLICATE, "same gradient", twin=3) for each in second])
+    best = search.archive.best(9)
+    assert [entry.fitness for entry in best] == [0.9, 0.1]
+    assert best[0].candidate.number in {0, 3, 4, 5}
+
+
+@names
+def test_a_twin_that_was_never_told_is_refused(name: str) -> None:
+    search = make(name)
+    (candidate,) = search.ask(1)
+    with pytest.raises(RunError, match="twin of 7, which was not told"):
+        search.tell([Outcome(candidate.number, State.DUPLICATE, "same", twin=7)])
+
+
+@names
+def test_generations_in_which_all_fail_are_survived(name: str) -> None:
+    search = make(name)
+    for _ in range(3):
+        search.tell([rejected(each) for each in search.ask()])
+    run(search, 2)
+    assert len(search.archive) > 10
+
+
+@names
+@pytest.mark.parametrize("state", [State.DIVERGED, State.TIMED_OUT, State.CRASHED])
+def test_failures_are_not_listed(name: str, state: State) -> None:
+    search = make(name)
+    candidates = search.ask(5)
+    search.tell([Outcome(each.number, state, "broke") for each in candidates[:4]] + [scored(candidates[4], 0.5)])
+    assert [entry.candidate.number for entry in search.archive.best(9)] == [4]
+
+
+@names
+def test_a_small_grammar_runs_out_and_says_so(name: str) -> None:
+    # only t + p sees both variables; every search finds it, then nothing new
+    search = make_search(name, read_grammar(TINY, "tiny.toml"), JUDGE, 0, SMALL[name] | {"patience": 40})
+    bench = Bench()
+    batches = 0
+    while candidates := search.ask():
+        search.tell(bench(candidates))
+        batches += 1
+        assert batches < 20
+    assert bench.trained == 1
+    assert search.ask() == []
+    assert [entry.formula.text for entry in search.archive.best(9)] == ["p + t"]
+
+
+@names
+def test_a_formula_is_read_once_per_tree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from symloss import tree
+
+    read: list[str] = []
+    canonical = tree.canonical
+    monkeypatch.setattr(tree, "canonical", lambda expr, slot: read.append(slot) or canonical(expr, slot))
+    search = make(name)
+    texts = {candidate.text for candidate in run(search, 2)}
+    assert len(read) <= len(search._readings)
+    assert len(texts) <= len(read) + 5
+
+
+@names
+def test_a_tree_without_a_formula_is_a_candidate_with_a_fault(name: str) -> None:
+    search = make_search(name, load_grammar("glo"), JUDGE, 0, SMALL[name] | {"fresh": 0})
+    faulty = [candidate for candidate in run(search, 3) if candidate.formula is None]
+    assert faulty
+    assert any("does not see" in candidate.fault for candidate in faulty)
+
+
+@names
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"fersh": 3}, "Did you mean 'fresh'"),
+        ({"fresh": -1}, "fresh is -1"),
+        ({"fresh": True}, "fresh is True"),
+        ({"patience": 0}, "patience is 0"),
+    ],
+)
+def test_unfit_settings_are_refused(name: str, settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ExperimentError, match=words):
+        make(name, **settings)
+
+
+def test_an_unknown_search_is_named_with_its_kin() -> None:
+    with pytest.raises(ExperimentError, match="Did you mean 'evolution'"):
+        make_search("evoluton", COMPACT, JUDGE, 0, {})
+
+
+@names
+def test_the_default_settings_are_a_record(name: str) -> None:
+    record = SEARCHES[name]
+    assert record.name == name
+    assert asdict(record.settings())["fresh"] >= 0

@@ -1,0 +1,57 @@
+"""A stand-in for judging: outcomes that are a function of the formula, made without torch."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+from symloss.candidate import Candidate, Measurement, Outcome, State
+from symloss.fitness import Judge
+from symloss.search import Search
+
+JUDGE = Judge("accuracy", maximise=True)
+Score = Callable[[Candidate], float]
+
+
+def scored(candidate: Candidate, value: float) -> Outcome:
+    return Outcome(candidate.number, State.SCORED, measurements=(Measurement(10, 0.1, 0, {"accuracy": value}),))
+
+
+def rejected(candidate: Candidate) -> Outcome:
+    return Outcome(candidate.number, State.REJECTED, candidate.fault or "no good")
+
+
+def hashed(candidate: Candidate) -> float:
+    """Score a formula by its key: from 0 to 1, without rhyme."""
+    assert candidate.formula is not None
+    return int.from_bytes(hashlib.sha256(candidate.formula.key.encode()).digest()[:4]) / 2**32
+
+
+class Bench:
+    """Judges batches as the engine would: faults are rejected, formulas seen before are duplicates."""
+
+    def __init__(self, score: Score = hashed) -> None:
+        self.score = score
+        self.seen: dict[str, int] = {}
+        self.trained = 0
+
+    def __call__(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        return [self._judge(candidate) for candidate in candidates]
+
+    def _judge(self, candidate: Candidate) -> Outcome:
+        if candidate.formula is None:
+            return rejected(candidate)
+        twin = self.seen.setdefault(candidate.formula.key, candidate.number)
+        if twin != candidate.number:
+            return Outcome(candidate.number, State.DUPLICATE, f"same as {twin}", twin=twin)
+        self.trained += 1
+        return scored(candidate, self.score(candidate))
+
+
+def run(search: Search, batches: int, bench: Bench | None = None, n: int | None = None) -> list[Candidate]:
+    """Ask and tell; return all candidates."""
+    bench = bench or Bench()
+    candidates = []
+    for _ in range(batches):
+        asked = search.ask(n)
+        search.tell(bench(asked))
+        candidates += asked
+    return candidates
