@@ -1,0 +1,143 @@
+"""What a task can be judged by, computed for many trained models at once.
+
+Every function maps outputs `(*members, n, outputs)` and targets that broadcast to `(*members, n)` to `(*members,)`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symloss.errors import ExperimentError, unknown
+
+MetricFunction = Callable[[Tensor, Tensor], Tensor]
+
+BINS = 15  # of the calibration error; Guo et al. 2017, arXiv:1706.04599, section 5
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of trained models.
+
+    Args:
+        name: as the experiment and the store spell it.
+        maximise: whether more is better.
+        function: outputs `(*members, n, outputs)`, targets `(*members or broadcastable, n)` -> `(*members,)`.
+        per_example: the same arguments -> `(*members, n)`, whose mean is the metric; None where the metric is no mean.
+    """
+
+    name: str
+    maximise: bool
+    function: MetricFunction
+    per_example: MetricFunction | None = None
+
+
+def hits(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return 1 where the largest output is the target's, else 0."""
+    return (outputs.argmax(-1) == targets).double()
+
+
+def surprise(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the negative log-likelihood of each target under the softmax of the outputs, in nats."""
+    logs = outputs.double().log_softmax(-1)
+    index = targets.expand(logs.shape[:-1]).unsqueeze(-1)
+    return -logs.gather(-1, index).squeeze(-1)
+
+
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the squared difference between each first output and its target."""
+    return (outputs[..., 0].double() - targets).square()
+
+
+def absolute_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the absolute difference between each first output and its target."""
+    return (outputs[..., 0].double() - targets).abs()
+
+
+def mean_of(per_example: MetricFunction) -> MetricFunction:
+    """Turn a measure of examples into one of members."""
+
+    def mean(outputs: Tensor, targets: Tensor) -> Tensor:
+        return per_example(outputs, targets).mean(-1)
+
+    return mean
+
+
+def calibration_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the expected calibration error over 15 equal bins of confidence, in [0, 1].
+
+    Source: Guo et al. 2017, arXiv:1706.04599, Eq. (3).
+    """
+    confidence = outputs.double().softmax(-1).amax(-1)
+    place = (confidence * BINS).long().clamp(0, BINS - 1)
+    gap = confidence - hits(outputs, targets)
+    per_bin = gap.new_zeros((*gap.shape[:-1], BINS)).scatter_add(-1, place, gap)
+    return per_bin.abs().sum(-1) / gap.shape[-1]
+
+
+def explained_variance(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the coefficient of determination: 1 is perfect, 0 is no better than the targets' mean."""
+    wanted = targets.double()
+    around_mean = (wanted - wanted.mean(-1, keepdim=True)).square().mean(-1)
+    return 1 - squared_error(outputs, targets).mean(-1) / around_mean
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", True, mean_of(hits), hits),
+        Metric("nll", False, mean_of(surprise), surprise),
+        Metric("ece", False, calibration_error),
+        Metric("mse", False, mean_of(squared_error), squared_error),
+        Metric("mae", False, mean_of(absolute_error), absolute_error),
+        Metric("r2", True, explained_variance),
+    )
+}
+
+DIRECTIONS = {"maximise": True, "minimise": False}
+
+
+def one_by_one(function: Callable[[Tensor, Tensor], float]) -> MetricFunction:
+    """Let a user's function of one model's outputs `(n, outputs)` and targets `(n,)` serve many members."""
+
+    def over_members(outputs: Tensor, targets: Tensor) -> Tensor:
+        members = outputs.shape[:-2]
+        wanted = targets.expand(outputs.shape[:-1]).reshape(-1, outputs.shape[-2])
+        flat = outputs.reshape(-1, *outputs.shape[-2:])
+        values = [float(function(one, target)) for one, target in zip(flat, wanted, strict=True)]
+        return torch.tensor(values, dtype=torch.float64).reshape(members)
+
+    return over_members
+
+
+def read_metric(place: str, given: str | tuple[Callable[[Tensor, Tensor], float], str] | Metric) -> Metric:
+    """Return the metric that a task names, or make one of a function and its direction.
+
+    Args:
+        place: for the complaint, e.g. `task 'mine'`.
+        given: a name in METRICS, `(function, "maximise")` or `(function, "minimise")`; the function takes one model's
+            outputs `(n, outputs)` and targets `(n,)` and returns a number.
+
+    Raises:
+        ExperimentError: the name or the direction is unknown, or it is neither a name nor such a pair.
+
+    Example:
+        >>> read_metric("task 'mine'", (lambda outputs, targets: -(outputs[:, 0] - targets).abs().max(), "maximise"))
+    """
+    if isinstance(given, Metric):
+        return given
+    if isinstance(given, str):
+        if given not in METRICS:
+            raise ExperimentError(unknown(place, "metric", given, METRICS))
+        return METRICS[given]
+    if not (isinstance(given, tuple) and len(given) == 2 and callable(given[0])):
+        raise ExperimentError(
+            f"{place}: metric must be a name or (function, 'maximise' or 'minimise'), got {given!r}. "
+            f"Known names: {', '.join(sorted(METRICS))}."
+        )
+    function, direction = given
+    if direction not in DIRECTIONS:
+        raise ExperimentError(unknown(f"{place}: metric", "direction", str(direction), DIRECTIONS))
+    name = getattr(function, "__name__", "metric")
+    return Metric("metric" if name == "<lambda>" else name, DIRECTIONS[direction], one_by_one(function))

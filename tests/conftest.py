@@ -1,0 +1,25 @@
+"""What several test files share: one Ray cluster per test process, and one computing thread, as in a worker."""
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """Start Ray once; pools find it running, use it, and leave it alone."""
+    from symloss.pool import load_ray, start_ray
+
+    ray = load_ray()
+    start_ray(ray, 3, None)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as workers do."""
+    from symloss.pool import one_thread
+
+    with one_thread():
+        yield

@@ -1,0 +1,69 @@
+"""Laws of the tasks: disjoint parts of equal sizes, the same for the same seed, a model that fits, true options."""
+
+import importlib
+import inspect
+
+import pytest
+import torch
+
+from symloss.slots import SLOTS
+from symloss.tasks import TASKS, make_task
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def task(request):
+    return make_task({"name": request.param})
+
+
+def test_parts_share_no_rows_and_keep_their_sizes(task):
+    sizes = set()
+    for seed in range(5):
+        split = task.split(seed)
+        train, valid = set(split.train_index.tolist()), set(split.valid_index.tolist())
+        assert not train & valid
+        assert max(train | valid) < len(task.x)
+        assert len(train) == len(split.train_index) == len(split.train_y)
+        sizes.add((len(train), len(valid), len(split.valid_y)))
+    assert len(sizes) == 1
+
+
+def test_the_test_part_is_no_part_of_the_rest(task):
+    rest = {row.numpy().tobytes() for row in task.x}
+    assert not any(row.numpy().tobytes() in rest for row in task.test()[0])
+
+
+def test_a_seed_gives_the_same_split_and_weights_whatever_was_drawn_before(task):
+    first, weights = task.split(7), list(task.model(7).parameters())
+    torch.rand(3)
+    again, same = task.split(7), list(task.model(7).parameters())
+    assert all(torch.equal(a, b) for a, b in zip(vars(first).values(), vars(again).values(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(weights, same, strict=True))
+    assert not torch.equal(task.split(8).valid_index, first.valid_index)
+    assert not all(torch.equal(a, b) for a, b in zip(weights, task.model(8).parameters(), strict=True))
+
+
+def test_making_a_model_leaves_the_global_draws_alone(task):
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    task.model(0)
+    task.split(0)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_model_has_the_tasks_width(task):
+    output = SLOTS[task.slot].forward(torch.relu, task.model(0), task.x[:3])
+    assert output.shape == (3, task.width)
+    assert TASKS[task.name].slot == task.slot
+
+
+def test_the_judging_metric_is_measured(task):
+    assert task.metrics[0] is task.metric
+    assert len({metric.name for metric in task.metrics}) == len(task.metrics) == 3
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_listed_options_are_the_functions_keywords(name):
+    module, function = TASKS[name].home.split(":")
+    keywords = inspect.signature(getattr(importlib.import_module(module), function)).parameters
+    assert set(TASKS[name].options) == set(keywords)

@@ -1,0 +1,231 @@
+"""Tasks: the digits' hardships, parts that a user brings, tasks from a user's file, and what is refused."""
+
+import pytest
+import torch
+from torch import nn
+
+from symloss.errors import ExperimentError
+from symloss.tasks import make_task
+from symloss.tasks.base import SupervisedTask
+from symloss.tasks.labels import flip_labels
+from symloss.tasks.parts import carve
+
+
+def rows(n: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(n, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def labels(n: int) -> torch.Tensor:
+    return torch.arange(n) % 3
+
+
+def small(**changes) -> SupervisedTask:
+    given = {"x": rows(90), "y": labels(90), "model": lambda: nn.Linear(4, 3), "batch_size": 10} | changes
+    return SupervisedTask("small", **given)
+
+
+def refusal(call) -> str:
+    with pytest.raises(ExperimentError) as caught:
+        call()
+    return str(caught.value)
+
+
+def true_labels(task, split):
+    clean = make_task({"name": "digits"})
+    assert torch.equal(clean.x, task.x)
+    return clean._parts.y[split.train_index]
+
+
+def test_digits_are_1797_rows_of_pixels_in_0_to_1():
+    task = make_task({"name": "digits"})
+    test_x, test_y = task.test()
+    split = task.split(0)
+    assert (len(test_y), len(split.train_y), len(split.valid_y)) == (539, 944, 314)
+    assert float(task.x.min()) == 0
+    assert float(task.x.max()) == 1
+    assert test_x.shape == (539, 64)
+    assert int(test_y.bincount().min()) >= 52
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.4, 0.9])
+def test_noise_flips_exactly_its_share_of_training_labels_anew_per_seed(noise):
+    task = make_task({"name": "digits", "noise": noise})
+    flips = []
+    for seed in (0, 1):
+        split = task.split(seed)
+        wrong = split.train_y != true_labels(task, split)
+        assert int(wrong.sum()) == round(noise * len(split.train_y))
+        assert torch.equal(split.valid_y, make_task({"name": "digits"}).split(seed).valid_y)
+        flips.append(wrong)
+    assert not torch.equal(*flips)
+
+
+def test_flipped_labels_are_uniform_over_the_other_classes():
+    noisy = flip_labels(torch.full((9000,), 4), 0.999, 10, torch.Generator().manual_seed(0))
+    counts = noisy[noisy != 4].bincount(minlength=10)
+    assert counts[4] == 0
+    assert int(counts[counts > 0].min()) > 850
+    assert len(counts.nonzero()) == 9
+
+
+def test_examples_are_kept_in_proportion():
+    split = make_task({"name": "digits", "examples": 100}).split(3)
+    assert split.train_y.bincount().tolist() == [10] * 10
+    assert len(split.valid_y) == 314
+
+
+def test_imbalance_is_the_ratio_of_most_to_least_frequent_class():
+    counts = make_task({"name": "digits", "imbalance": 10}).split(0).train_y.bincount()
+    assert int(counts[0]) / int(counts[9]) == pytest.approx(10, rel=0.1)
+    assert counts.tolist() == sorted(counts.tolist(), reverse=True)
+    assert int(counts[4]) / int(counts[5]) == pytest.approx(10 ** (1 / 9), rel=0.1)
+
+
+def test_diabetes_inputs_are_standardised_by_the_training_part_alone():
+    task = make_task({"name": "diabetes"})
+    for seed in (0, 1):
+        seen = []
+        model = task.model(seed)
+        model.model[0].register_forward_pre_hook(lambda module, inputs, seen=seen: seen.append(inputs[0]))
+        model(task.x[task.split(seed).train_index])
+        assert torch.allclose(seen[0].mean(0), torch.zeros(10), atol=1e-4)
+        assert torch.allclose(seen[0].std(0), torch.ones(10), atol=1e-4)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+def test_carving_is_stratified_and_loses_no_row(fraction):
+    y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
+    kept, carved = carve(y, fraction, torch.Generator().manual_seed(0))
+    assert sorted([*kept.tolist(), *carved.tolist()]) == list(range(100))
+    for label, count in enumerate((50, 30, 20)):
+        assert int((y[carved] == label).sum()) == pytest.approx(fraction * count, abs=1)
+
+
+def test_a_task_of_ones_own_needs_little():
+    task = SupervisedTask("mine", x=rows(60), y=labels(60), model=lambda: nn.Linear(4, 3))
+    assert (task.slot, task.metric.name, task.width) == ("classification", "accuracy", 3)
+    floats = SupervisedTask("mine", x=rows(60), y=rows(60)[:, :1], model=lambda: nn.Linear(4, 1))
+    assert (floats.slot, floats.metric.name, floats.width) == ("regression", "mse", 1)
+
+
+def test_an_nn_module_class_is_a_model_factory():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.layer(x)
+
+    assert isinstance(small(model=Net).model(0), Net)
+
+
+def test_datasets_and_arrays_are_read_once():
+    dataset = torch.utils.data.TensorDataset(rows(40), labels(40))
+    task = small(x=None, y=None, train=dataset, test=(rows(10, 1).numpy(), labels(10).numpy()))
+    assert torch.equal(task.x, rows(40))
+    assert torch.equal(task.test()[1], labels(10))
+    assert len(task.split(0).valid_y) == 10
+
+
+def test_a_validation_part_of_ones_own_stays_as_it_is():
+    parts = {"train": (rows(30), labels(30)), "validation": (rows(6, 1), labels(6)), "test": (rows(9, 2), labels(9))}
+    task = small(x=None, y=None, **parts)
+    for seed in (0, 1):
+        split = task.split(seed)
+        assert torch.equal(task.x[split.valid_index], rows(6, 1))
+        assert torch.equal(task.x[split.train_index], rows(30))
+
+
+def test_parts_that_share_rows_are_refused():
+    words = refusal(lambda: small(x=None, y=None, train=(rows(30), labels(30)), test=(rows(30)[5:7], labels(2))))
+    assert "2 rows of the test part are also in the train part, the first is test row 0 = train row 5" in words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"x": None}, "task 'small' has no data. Give x and y, or train"),
+        ({"train": (rows(9), labels(9))}, "give either x and y, or train, not both"),
+        ({"y": labels(80)}, "x must be (rows, ...) and y (rows,), at least one row, got (90, 4) and (80,)"),
+        ({"x": rows(90) / 0}, "holds numbers that are not finite"),
+        ({"y": labels(90) + 1}, "labels run from 1 to 3, and the model has 3 outputs"),
+        ({"model": lambda: nn.Linear(5, 3)}, "the model does not take inputs of shape (2, 4)"),
+        ({"model": lambda: 3}, "model must be a function without arguments that returns an nn.Module, it returned int"),
+        ({"model": lambda: nn.Flatten(0)}, "the model must map (batch, ...) to (batch, outputs), it gave (8,)"),
+        ({"optimiser": "adm"}, "unknown optimiser 'adm'. Did you mean 'adam'?"),
+        ({"slot": "classify"}, "unknown slot 'classify'. Did you mean 'classification'?"),
+        ({"metric": "acc"}, "unknown metric 'acc'"),
+        ({"fractions": (0.3, 1.2)}, "fractions must be two numbers between 0 and 1"),
+        ({"learning_rates": ()}, "learning_rates must be positive numbers, at least one"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, words):
+    assert words in refusal(lambda: small(**changes))
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({}, "[task] needs either name (one of diabetes, digits, digits_activation) or factory"),
+        ({"name": "digts"}, "[task] name names an unknown task 'digts'. Did you mean 'digits'?"),
+        ({"name": "digits", "nois": 0.4}, "[task] digits names an unknown option 'nois'. Did you mean 'noise'?"),
+        ({"name": "digits", "noise": 1.5}, "noise must be at least 0 and below 1, got 1.5"),
+        ({"name": "digits", "noise": True}, "noise must be at least 0 and below 1, got True"),
+        ({"name": "digits", "examples": 0}, "examples must be at least 1, got 0"),
+        ({"name": "digits", "examples": 2.5}, "examples must be a whole number"),
+        ({"name": "digits", "imbalance": 0.5}, "imbalance must be at least 1"),
+        ({"name": "digits", "model": "cnn"}, "unknown model 'cnn'. Did you mean 'conv'?"),
+        ({"name": "digits", "hidden": "64"}, "hidden must be a list of layer widths"),
+        ({"factory": "my_task:task"}, "factory must be 'file.py:function'"),
+        ({"factory": "none.py:task"}, "none.py, which does not exist. A relative path starts from"),
+    ],
+)
+def test_a_section_that_names_no_task_is_refused(spec, words, tmp_path):
+    assert words in refusal(lambda: make_task({**spec, "folder": str(tmp_path)}))
+
+
+def test_more_examples_than_there_are_is_refused():
+    spec = {"name": "digits", "examples": 900, "imbalance": 10}
+    assert "needs more rows than the training part has" in refusal(lambda: make_task(spec))
+
+
+OWN = """
+import torch
+from torch import nn
+from symloss import SupervisedTask
+
+def task(classes=3):
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    return SupervisedTask("own", x=x, y=torch.arange(60) % 3, model=lambda: nn.Linear(4, classes), batch_size=16)
+
+def broken():
+    return 1 / 0
+
+def wrong():
+    return 3
+"""
+
+
+def test_a_users_file_is_a_task(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    task = make_task({"factory": "own.py:task", "folder": str(tmp_path), "classes": 5})
+    assert (task.name, task.width, task.batch_size) == ("own", 5, 16)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"factory": "own.py:tusk"}, "names an unknown function 'tusk'. Did you mean 'task'?"),
+        ({"factory": "own.py:broken"}, "factory own.py:broken raised ZeroDivisionError: division by zero."),
+        ({"factory": "own.py:wrong"}, "must return a SupervisedTask (or an object like it), it returned int"),
+        ({"factory": "own.py:task", "clases": 4}, "does not take these options"),
+        ({"factory": "own.py:task", "classes": 2}, "labels run from 0 to 2, and the model has 2 outputs"),
+        ({"factory": "bad.py:task"}, "raised SyntaxError"),
+    ],
+)
+def test_a_users_file_that_is_no_task_is_refused(spec, words, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "bad.py").write_text("def task(:\n")
+    assert words in refusal(lambda: make_task({**spec, "folder": str(tmp_path)}))
