@@ -1,0 +1,100 @@
+"""The command line: one group, one file for each kind of command, loaded when the command is called.
+
+A wrong input ends with one message on stderr and exit status 2; nothing slow is imported for `--help`.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from symloss import __version__
+from symloss.errors import SymlossError, unknown
+
+
+class Entry(NamedTuple):
+    """Where a command lives and what it is for: all that `symloss --help` needs to know."""
+
+    module: str
+    about: str
+
+
+COMMANDS = {
+    "search": Entry("searching", "Search a loss as an experiment file says, and prove the winner."),
+    "resume": Entry("searching", "Go on with an interrupted run, or extend a finished one."),
+    "show": Entry("showing", "Show a run, a loss file, a published loss, or a formula."),
+    "list": Entry("listing", "List tasks, grammars, zoo, slots, operators or runs."),
+    "check": Entry("checking", "Validate an experiment or a grammar, and estimate the cost before you pay."),
+    "export": Entry("exporting", "Write a loss as a torch file, a loss file, LaTeX or sympy."),
+    "compare": Entry("comparing", "Train with several losses on one task, and compare them fairly."),
+    "plot": Entry("plotting", "Draw a loss and its gradient over the true class's probability."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's file when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order of a first use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command, or return None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"symloss.cli.{COMMANDS[cmd_name].module}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name; an unknown one is told its nearest neighbour."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(unknown("the command line", "command", args[0], COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.about) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, message="symloss %(version)s")
+def symloss() -> None:
+    """symloss finds loss functions: short formulas, found by evolution, that train better models.
+
+    A first look: `symloss show baikal`, `symloss list zoo`, `symloss check experiments/noisy_digits.toml`.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Exit status: 0 done, 2 a wrong input, 130 stopped by Ctrl-C (a run is saved and can be resumed), 141 the reader of
+    the output has gone.
+
+    Args:
+        arguments: without the program's name; None takes them from the process.
+    """
+    try:
+        status = symloss.main(arguments, "symloss", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except SymlossError as error:
+        click.echo(f"symloss: {error}", err=True)
+        status = 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("symloss: stopped", err=True)
+        status = 130
+    except BrokenPipeError:
+        # Python would complain once more when it closes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,40 @@
+"""`symloss export`: a loss for others to use."""
+
+from pathlib import Path
+
+import click
+
+from symloss.cli.options import FormulaCommand, answer, json_option, slot_option
+
+KINDS = ("torch", "loss", "latex", "sympy")
+
+
+@click.command("export", cls=FormulaCommand)
+@click.argument("target")
+@click.option("--to", "kind", type=click.Choice(KINDS), required=True, help="What to write.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; else stdout.")
+@slot_option
+@json_option
+def export_command(target: str, kind: str, output: Path | None, slot: str | None, as_json: bool) -> None:
+    """Write TARGET (a run, a loss file, a zoo name or a formula) for use elsewhere.
+
+    torch: a Python file that needs torch alone. loss: a file for symloss.load. latex, sympy: the formula.
+    """
+    from symloss.errors import RunError
+    from symloss.export import EXPORTS
+    from symloss.rundir import write_text
+    from symloss.target import find_target
+
+    found = find_target(target, slot)
+    text = EXPORTS[kind].write(found)
+    document = {"name": found.name, "formula": found.formula.text, "to": kind, "file": output and str(output)}
+    if output is None:
+        answer(document | {"text": text}, as_json, lambda: text.rstrip("\n"))
+        return
+    if not output.parent.is_dir():
+        raise RunError(f"{output.parent} is no directory; make it, or give another file.")
+    if output.is_symlink() or (output.exists() and not output.is_file()):
+        # Writing a file whole means to replace it, which must happen to no link, pipe or device.
+        raise RunError(f"{output} is a link or no regular file; give a new file, or leave -o out for stdout.")
+    write_text(output, text)
+    answer(document, as_json, lambda: f"wrote {output}")

@@ -1,0 +1,24 @@
+"""`symloss list`: what there is to name."""
+
+from pathlib import Path
+
+import click
+
+from symloss.cli.options import answer, json_option
+
+KINDS = ("tasks", "grammars", "zoo", "slots", "operators", "runs")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option(
+    "--in", "folder", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs lie."
+)
+@json_option
+def list_command(kind: str, folder: Path, as_json: bool) -> None:
+    """List tasks, grammars, zoo (published losses), slots, operators or runs."""
+    from symloss.listing import LISTINGS
+    from symloss.show import table
+
+    rows = LISTINGS[kind](folder)
+    answer(rows, as_json, lambda: table(rows))

@@ -1,0 +1,142 @@
+"""A run's directory: its files, the lock that keeps a second driver out, and writing a file whole or not at all.
+
+The lock belongs to the process: the kernel takes it back when the driver ends, however it ends.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from symloss.errors import RunError
+
+_LOCK = "run.lock"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where one search lies on disk."""
+
+    path: Path
+
+    @property
+    def store(self) -> Path:
+        """The run store, SQLite."""
+        return self.path / "run.sqlite"
+
+    @property
+    def experiment(self) -> Path:
+        """The resolved experiment."""
+        return self.path / "experiment.toml"
+
+    @property
+    def grammar(self) -> Path:
+        """The grammar's text, as it was when the run began."""
+        return self.path / "grammar.toml"
+
+    @property
+    def winner(self) -> Path:
+        """The winner of the finals, a loss file."""
+        return self.path / "winner.loss.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other drivers out while the block runs.
+
+        Raises:
+            RunError: another driver works in this directory, or it cannot be written.
+        """
+        try:
+            handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be used as a run directory: {error}.") from error
+        try:
+            _lock(handle, self.path)
+            yield
+        finally:
+            os.close(handle)
+
+
+def default_directory(name: str) -> Path:
+    """Return `runs/<name>-<UTC stamp>` that does not exist yet."""
+    stem = Path("runs") / f"{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    tried = [stem, *(stem.with_name(f"{stem.name}-{number}") for number in range(2, 1000))]
+    return next(path for path in tried if not path.exists())
+
+
+def make_directory(path: Path) -> RunDirectory:
+    """Make a directory for a new run.
+
+    Raises:
+        RunError: it holds files already, or cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        others = sorted(each.name for each in path.iterdir() if each.name != _LOCK)
+    except OSError as error:
+        raise RunError(f"{path} cannot be made a run directory: {error}.") from error
+    if "run.sqlite" in others:
+        raise RunError(
+            f"{path} holds a run already; continue it with `symloss resume {path}`, or give another directory."
+        )
+    if others:
+        raise RunError(f"{path} is not empty (it holds {others[0]}); give a new directory.")
+    return RunDirectory(path)
+
+
+def find_run(path: str | Path) -> RunDirectory:
+    """Return the run directory at a path, or the one that a run store at that path lies in.
+
+    Raises:
+        RunError: there is no run.
+    """
+    given = Path(path)
+    folder = given.parent if given.name == "run.sqlite" else given
+    if not (folder / "run.sqlite").is_file():
+        raise RunError(f"{path} is no run directory: there is no run.sqlite in it. `symloss list runs` names the runs.")
+    return RunDirectory(folder)
+
+
+def read_text(path: Path) -> str:
+    """Read one of a run's text files.
+
+    Raises:
+        RunError: it is missing or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}. The run cannot be continued without it.") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RunError(f"{path} cannot be written: {error}.") from error
+
+
+def _lock(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.pread(handle, 100, 0).decode("ascii", "replace").strip()
+        raise RunError(
+            f"{path} is in use by another driver ({owner or 'unknown process'}); wait for it, or stop it first."
+        ) from error
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode("ascii", "replace"), 0)

@@ -1,0 +1,87 @@
+"""Stand-ins for what is slow: a pool that scores formulas by arithmetic, and a task that needs no training."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from symloss.candidate import Measurement, Outcome, State
+from symloss.evaluate import Job, Judged
+from symloss.train import Plan
+
+
+class PowerCutError(Exception):
+    """The process ends here."""
+
+
+def number_of(*facts: object) -> float:
+    """Return a number in [0, 1) that depends on the facts alone."""
+    digest = hashlib.sha256(repr(facts).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+class FakePool:
+    """Scores each formula by its text, learning rate and seed; every seventh or so fails.
+
+    Args:
+        backwards: give jobs back in the opposite order, as workers might.
+        cut_after: jobs after which the power fails.
+        targets: of the test part, for finals: outputs of a formula hit them with its own probability.
+        skill: formula text -> probability of a hit.
+    """
+
+    def __init__(
+        self,
+        backwards: bool = False,
+        cut_after: int | None = None,
+        targets: np.ndarray | None = None,
+        skill: Callable[[str], float] = number_of,
+    ) -> None:
+        self.jobs: list[Job] = []
+        self._backwards = backwards
+        self._cut_after = cut_after
+        self._targets = targets
+        self._skill = skill
+
+    def start(self) -> None:
+        """Be ready."""
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+    def run(self, jobs: Iterable[Job], stop: Callable[[], bool] = bool) -> Iterator[tuple[Job, list[Outcome]]]:
+        for job, judged in self.run_with_outputs(jobs, stop):
+            yield job, [each.outcome for each in judged]
+
+    def run_with_outputs(
+        self, jobs: Iterable[Job], stop: Callable[[], bool] = bool
+    ) -> Iterator[tuple[Job, list[Judged]]]:
+        ordered = list(jobs)[::-1] if self._backwards else list(jobs)
+        for job in ordered:
+            if stop():
+                return
+            if self._cut_after is not None and len(self.jobs) >= self._cut_after:
+                raise PowerCutError
+            self.jobs.append(job)
+            yield job, [self._judged(number, text, job.plan) for number, text, _ in job.candidates]
+
+    def _judged(self, number: int, text: str, plan: Plan) -> Judged:
+        if number_of(text, "fails") < 0.1 and self._targets is None:
+            return Judged(Outcome(number, State.DIVERGED, "the loss was not finite", seconds=0.1))
+        places = [(step, rate, seed) for rate in plan.learning_rates for seed in plan.seeds for step in plan.rungs]
+        measured = tuple(Measurement(*place, self._values(text, *place)) for place in places)
+        outcome = Outcome(number, State.SCORED, measurements=measured, seconds=0.1)
+        return Judged(outcome, self._outputs(text, plan) if plan.measure == ("test",) else None)
+
+    def _values(self, text: str, step: int, rate: float, seed: int) -> dict[str, float]:
+        bonus = 0.01 * number_of(text, rate) + 0.001 * number_of(text, rate, seed)
+        return {"accuracy": 0.9 * self._skill(text) + bonus, "nll": number_of(text, rate, seed, step)}
+
+    def _outputs(self, text: str, plan: Plan) -> np.ndarray:
+        assert self._targets is not None
+        rows = []
+        for seed in plan.seeds:
+            rng = np.random.default_rng(seed)
+            hit = rng.random(len(self._targets)) < self._skill(text)
+            rows.append(np.eye(10)[np.where(hit, self._targets, (self._targets + 1) % 10)])
+        return np.asarray(rows, np.float32)

@@ -1,0 +1,398 @@
+"""The run: the same result after any crash, in any order of completion; stops, resumes, locks and signals."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symloss.run
+from symloss.candidate import State
+from symloss.config import experiment_toml, load_experiment
+from symloss.errors import ExperimentError, RunError
+from symloss.lossfile import read_loss
+from symloss.observer import Progress, Silent
+from symloss.run import Cutter, RunResult, resume, search
+from symloss.rundir import RunDirectory, default_directory, find_run
+from symloss.settings import read_toml
+from symloss.store import RunStore
+from symloss.tasks import make_task
+from symloss.train import Decision, Plan
+from tests.fakes import FakePool, PowerCutError
+
+TABLE: dict[str, Any] = {
+    "name": "small",
+    "seed": 3,
+    "grammar": "evomal",
+    "task": {"name": "digits"},
+    "search": {"population": 12, "elites": 2},
+    "budget": {"steps": 5, "cohort": 2, "stack": "single", "rungs": [2]},
+    "stop": {"generations": 3},
+    "finals": {
+        "seeds": 2,
+        "top": 1,
+        "resamples": 100,
+        "learning_rates": [0.01, 0.1],
+        "baselines": ["cross_entropy", "gce"],
+    },
+}
+TARGETS = make_task(TABLE["task"]).test()[1].numpy()
+
+
+def fake(**settings: Any) -> FakePool:
+    return FakePool(targets=TARGETS, **settings)
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakePool], FakePool]:
+    """Let runs train in a fake pool."""
+
+    def install(pool: FakePool) -> FakePool:
+        monkeypatch.setattr(symloss.run, "make_pool", lambda workers, spec, address: pool)
+        return pool
+
+    return install
+
+
+def digest(folder: Path) -> str:
+    with RunStore.read(folder / "run.sqlite") as store:
+        return store.digest()
+
+
+def states(folder: Path) -> dict[State, int]:
+    with RunStore.read(folder / "run.sqlite") as store:
+        return store.counts()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """Spare runs the measurement of which way of training pays."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(symloss.run, "choose_stacking", lambda task, plan: Decision("single", "told so"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FakePool, RunResult]:
+    """A run without a break."""
+    folder, pool = tmp_path_factory.mktemp("whole") / "run", fake()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(symloss.run, "make_pool", lambda workers, spec, address: pool)
+        return folder, pool, search(TABLE, out=folder)
+
+
+def test_a_run_searches_tries_the_winner_and_keeps_everything(whole: tuple[Path, FakePool, RunResult]) -> None:
+    folder, _, result = whole
+    assert result.reason == "3 generations are done"
+    assert result.interrupted is None
+    assert result.progress.generation == 3
+    assert result.progress.candidates == 12 + 2 * 10
+    assert result.front
+    assert result.winner is not None
+    assert result.finals is not None
+    assert "tuned cross_entropy" in result.finals.sentence
+    loss = read_loss(folder / "winner.loss.json")
+    assert loss.formula == result.winner
+    assert loss.evidence["verdict"] == result.finals.sentence
+    with RunStore.read(folder / "run.sqlite") as store:
+        meta = store.meta()
+        assert len(store.batches()) == 3
+    assert meta["metric"] == "accuracy"
+    assert meta["stack"] == "single"
+    assert meta["ended"] == "3 generations are done"
+    assert meta["finals"]["winner"] == result.winner.text
+    assert set(meta["sessions"][0]) == {"started", "workers", "versions", "platform", "cpus"}
+    assert load_experiment(folder / "experiment.toml").budget.learning_rates is not None
+    assert 'name = "evomal"' in (folder / "grammar.toml").read_text()
+
+
+def test_the_digest_does_not_depend_on_the_order_in_which_jobs_end(
+    whole: tuple[Path, FakePool, RunResult], tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    use(fake(backwards=True))
+    search(TABLE, out=tmp_path / "run", workers=5)
+    assert digest(tmp_path / "run") == digest(whole[0])
+
+
+def test_a_crash_while_training_loses_the_job_in_flight_alone(
+    whole: tuple[Path, FakePool, RunResult], tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    total = len(whole[1].jobs)
+    for cut_after in (0, 2, total - 1):
+        folder = tmp_path / f"cut-{cut_after}"
+        use(fake(cut_after=cut_after))
+        with pytest.raises(PowerCutError):
+            search(TABLE, out=folder)
+        rest = use(fake())
+        result = resume(folder)
+        assert len(rest.jobs) == total - cut_after
+        assert digest(folder) == digest(whole[0])
+        assert result.finals == whole[2].finals
+
+
+def test_a_crash_after_any_transaction_leads_to_the_same_result(
+    tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    use(fake())
+    original = RunStore._transaction
+    moments: list[Path] = []
+
+    @contextmanager
+    def snapshot(store: RunStore) -> Iterator[Any]:
+        with original(store) as connection:
+            yield connection
+        moments.append(tmp_path / f"after-{len(moments)}")
+        shutil.copytree(store.path.parent, moments[-1])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunStore, "_transaction", snapshot)
+        whole = search({**TABLE, "stop": {"generations": 2}}, out=tmp_path / "run")
+    assert len({digest(moment) for moment in moments}) > 12
+    for moment in moments:
+        assert resume(moment).finals == whole.finals
+        assert digest(moment) == digest(tmp_path / "run")
+
+
+def test_a_finished_run_can_be_extended_to_what_a_longer_one_would_be(
+    whole: tuple[Path, FakePool, RunResult], tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    use(fake())
+    search({**TABLE, "stop": {"generations": 2}, "finals": {"seeds": 3, "resamples": 100}}, out=tmp_path / "run")
+    assert digest(tmp_path / "run") != digest(whole[0])
+    changes = ["stop.generations=3", "finals.seeds=2", "finals.top=1", "finals.learning_rates=[0.01, 0.1]"]
+    changes.append("finals.baselines=['cross_entropy', 'gce']")
+    result = resume(tmp_path / "run", changes)
+    assert digest(tmp_path / "run") == digest(whole[0])
+    assert result.finals == whole[2].finals
+    assert load_experiment(tmp_path / "run" / "experiment.toml").stop.generations == 3
+
+
+def test_a_finished_run_resumed_trains_nothing(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    first = search(TABLE, out=tmp_path / "run")
+    again = use(fake())
+    result = resume(tmp_path / "run")
+    assert again.jobs == []
+    assert (result.reason, result.finals) == (first.reason, first.finals)
+
+
+def test_a_resume_may_not_change_what_results_depend_on(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "run")
+    with pytest.raises(ExperimentError, match=r"\[budget\] differs from the run's own"):
+        resume(tmp_path / "run", ["budget.steps=9"])
+    assert resume(tmp_path / "run").reason == "3 generations are done"
+
+
+def test_a_store_of_another_search_is_not_continued(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "run")
+    path = tmp_path / "run" / "experiment.toml"
+    path.write_text(path.read_text().replace("seed = 3", "seed = 4"))
+    with pytest.raises(RunError, match=r"candidate 0 is .* in the store, and the search proposes"):
+        resume(tmp_path / "run")
+
+
+def test_evaluations_end_the_search_with_their_batch(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    result = search({**TABLE, "stop": {"evaluations": 1}}, out=tmp_path / "run")
+    assert result.progress.generation >= 1
+    assert result.reason == f"{result.progress.evaluated} candidates are trained"
+
+
+def test_a_target_ends_the_search(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    result = search({**TABLE, "stop": {"target": 0.1}}, out=tmp_path / "run")
+    assert result.reason == "the target of 0.1 is reached"
+    assert result.progress.fitness is not None
+    assert result.progress.fitness >= 0.1
+
+
+def test_time_ends_a_batch_which_is_then_left_to_a_resume(
+    whole: tuple[Path, FakePool, RunResult],
+    tmp_path: Path,
+    use: Callable[[FakePool], FakePool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = use(fake())
+    clock = SimpleNamespace(monotonic=lambda: 100.0 if len(pool.jobs) >= 1 else 0.0)
+    monkeypatch.setattr("symloss.stopping.time", clock)
+    result = search({**TABLE, "stop": {"time": 90, "generations": 3}}, out=tmp_path / "run")
+    assert result.reason == "the time of 90 seconds is over"
+    with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
+        told = sum(batch.candidates for batch in store.batches())
+        assert len(list(store.candidates())) > told
+    assert result.progress.candidates == told
+    result = resume(tmp_path / "run", ["stop.time=1000000"])
+    assert result.reason == "3 generations are done"
+    assert digest(tmp_path / "run") == digest(whole[0])
+
+
+def test_a_search_whose_space_is_exhausted_says_so(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    (tmp_path / "tiny.toml").write_text(
+        'name = "tiny"\nslot = "classification"\n[operators]\nmul = 1\n[variables]\nt = 1\np = 1\n'
+        "[limits]\ninitial_depth = [1, 1]\nmax_depth = 1\nmax_nodes = 3\n"
+    )
+    table = {**TABLE, "grammar": str(tmp_path / "tiny.toml"), "search": {"population": 6, "patience": 30, "elites": 1}}
+    result = search({**table, "stop": {"generations": 1000}}, out=tmp_path / "run")
+    assert "nothing new to propose" in result.reason
+
+
+def test_a_run_in_which_nothing_was_scored_ends_in_a_plain_sentence(
+    tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    use(fake())
+    (tmp_path / "tiny.toml").write_text(
+        'name = "tiny"\nslot = "classification"\n[operators]\nadd = 1\n[variables]\nt = 1\np = 1\n'
+        "[limits]\ninitial_depth = [1, 1]\nmax_depth = 1\nmax_nodes = 3\n"
+    )
+    table = {**TABLE, "grammar": str(tmp_path / "tiny.toml"), "stop": {"generations": 2}}
+    result = search(table, out=tmp_path / "run")
+    assert result.finals is not None
+    assert result.finals.sentence == "no candidate was scored"
+    assert result.winner is None
+    assert not (tmp_path / "run" / "winner.loss.json").exists()
+
+
+def test_a_second_driver_is_refused(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "run")
+    with find_run(tmp_path / "run").locked(), pytest.raises(RunError, match="in use by another driver"):
+        resume(tmp_path / "run")
+    resume(tmp_path / "run")
+
+
+def test_the_lock_of_a_dead_driver_is_free(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from symloss.rundir import RunDirectory\n"
+        "with RunDirectory(Path(sys.argv[1])).locked(): os._exit(9)"
+    )
+    root = Path(__file__).parent.parent
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=False).returncode == 9
+    assert "process" in (tmp_path / "run.lock").read_text()
+    with RunDirectory(tmp_path).locked():
+        pass
+
+
+def test_directories_that_cannot_hold_a_new_run(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "run")
+    with pytest.raises(RunError, match="holds a run already; continue it with `symloss resume"):
+        search(TABLE, out=tmp_path / "run")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("keep me")
+    with pytest.raises(RunError, match=r"is not empty \(it holds mine.txt\)"):
+        search(TABLE, out=tmp_path / "full")
+    with pytest.raises(RunError, match="cannot be made a run directory"):
+        search(TABLE, out=tmp_path / "full" / "mine.txt")
+    with pytest.raises(RunError, match="is no run directory"):
+        resume(tmp_path / "full")
+
+
+def test_the_default_directory_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("symloss.rundir.time.strftime", lambda *_: "20260101T000000Z")
+    first = default_directory("small")
+    first.mkdir(parents=True)
+    assert str(first) == "runs/small-20260101T000000Z"
+    assert str(default_directory("small")) == "runs/small-20260101T000000Z-2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["grammar=regression"], "is for the slot regression, and task"),
+        (["finals.baselines=['cross_entropi']"], "Did you mean 'cross_entropy'"),
+        (["search.popultion=3"], "Did you mean 'population'"),
+        (["search.method=evolve"], "Did you mean 'evolution'"),
+        (["task.nose=0.4"], "Did you mean 'noise'"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_made(tmp_path: Path, changes: list[str], said: str) -> None:
+    with pytest.raises(Exception, match=said) as caught:
+        search(TABLE, out=tmp_path / "run", overrides=changes)
+    assert isinstance(caught.value, ExperimentError)
+    assert not (tmp_path / "run").exists()
+
+
+class Impatient(Silent):
+    """Sends a signal after some cohorts."""
+
+    def __init__(self, number: int, after: int) -> None:
+        self._number = number
+        self._left = after
+        self.ended = ""
+
+    def progressed(self, progress: Progress) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), self._number)
+
+    def search_done(self, progress: Progress, reason: str) -> None:
+        self.ended = reason
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [1, 4])
+def test_a_signal_saves_and_a_resume_goes_on(
+    whole: tuple[Path, FakePool, RunResult],
+    tmp_path: Path,
+    use: Callable[[FakePool], FakePool],
+    number: signal.Signals,
+    after: int,
+) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    use(fake())
+    observer = Impatient(number, after)
+    result = search(TABLE, out=tmp_path / "run", observer=observer)
+    assert result.interrupted == number
+    assert observer.ended == result.reason == f"interrupted by {number.name}"
+    assert result.finals is None
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+    resume(tmp_path / "run")
+    assert digest(tmp_path / "run") == digest(whole[0])
+
+
+def test_outside_the_main_thread_no_handler_is_touched(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    results: list[RunResult] = []
+    thread = threading.Thread(target=lambda: results.append(search(TABLE, out=tmp_path / "run")))
+    thread.start()
+    thread.join()
+    assert results[0].finals is not None
+
+
+def test_cohorts_are_cut_in_asked_order_by_size_alone() -> None:
+    from tests.test_store import candidate
+
+    plan = Plan(5, (0.1,), (1,))
+    jobs = Cutter(plan, 3, 60.0)([candidate(number) for number in (2, 3, 5, 8, 9, 11, 12)])
+    assert [[number for number, *_ in job.candidates] for job in jobs] == [[2, 3, 5], [8, 9, 11], [12]]
+    assert [job.number for job in jobs] == [2, 8, 12]
+
+
+def test_an_experiment_can_be_given_in_any_form(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "a")
+    experiment = load_experiment(tmp_path / "a" / "experiment.toml")
+    search(experiment, out=tmp_path / "b")
+    search(str(tmp_path / "a" / "experiment.toml"), out=tmp_path / "c")
+    assert read_toml(experiment_toml(experiment), "x")["seed"] == 3
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") == digest(tmp_path / "c")
+
+
+def test_rejections_and_duplicates_are_stored_too(whole: tuple[Path, FakePool, RunResult]) -> None:
+    counts = states(whole[0])
+    assert sum(counts.values()) == whole[2].progress.candidates
+    assert counts == dict(whole[2].progress.counts)
+    assert np.isclose(whole[2].progress.evaluated, counts[State.SCORED] + counts.get(State.DIVERGED, 0))

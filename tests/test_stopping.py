@@ -1,0 +1,102 @@
+"""When a run ends: each stop in words, what can be foreseen, and signals heard above other libraries."""
+
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from symloss.archive import HallOfFame
+from symloss.candidate import Outcome, State
+from symloss.config import Stop
+from symloss.stopping import Ending, Interrupts
+from tests.test_store import candidate, scored
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("symloss.stopping.time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def ending(told: int = 0, spent: float = 0.0, sign: int = 1, **stop: float) -> Ending:
+    return Ending(Stop(**stop), sign, told, spent, Interrupts())
+
+
+def led_by(fitness: float) -> HallOfFame:
+    hall = HallOfFame()
+    hall.add(candidate(0), fitness)
+    return hall
+
+
+BATCH = [scored(0), scored(1), Outcome(2, State.REJECTED, "no"), Outcome(3, State.DIVERGED, "inf")]
+
+
+def test_stops_are_counted_over_told_batches() -> None:
+    stop = ending(generations=2, evaluations=7)
+    assert stop.reason() == ""
+    stop.told_batch(BATCH, led_by(0.5))
+    assert stop.reason() == ""
+    stop.told_batch(BATCH, led_by(0.5))
+    assert stop.reason() == "2 generations are done"
+    stop.told_batch(BATCH, led_by(0.5))
+    assert (stop.tally.evaluated, stop.tally.candidates) == (9, 12)
+    assert ending(evaluations=3).reason() == ""
+
+
+@pytest.mark.parametrize(
+    ("sign", "target", "fitness", "reached"),
+    [(1, 0.9, 0.91, True), (1, 0.9, 0.89, False), (-1, 0.2, -0.19, True), (-1, 0.2, -0.21, False)],
+)
+def test_a_target_is_in_the_metrics_own_units(sign: int, target: float, fitness: float, reached: bool) -> None:
+    stop = ending(sign=sign, target=target)
+    stop.told_batch(BATCH, led_by(fitness))
+    assert bool(stop.reason()) == reached
+    assert stop.progress().fitness == sign * fitness
+
+
+def test_batches_told_before_are_replayed_without_a_look_at_the_stops(clock: SimpleNamespace) -> None:
+    stop = ending(told=2, spent=500.0, generations=1, time=60)
+    stop.told_batch(BATCH, led_by(0.5))
+    assert stop.reason() == ""
+    stop.told_batch(BATCH, led_by(0.5))
+    assert stop.reason() == "the time of 60 seconds is over"
+
+
+def test_what_is_left_is_the_nearest_end(clock: SimpleNamespace) -> None:
+    stop = ending(spent=10.0, generations=5, evaluations=300, time=200)
+    clock.now = 20.0
+    assert stop.progress().left == 170.0
+    stop.told_batch(BATCH, led_by(0.5))
+    assert stop.progress().left == pytest.approx(4 * 30.0)
+    stop.trained(BATCH)
+    assert stop.progress().rate == pytest.approx(4 / 20)
+    assert ending(target=1.0).progress().left is None
+
+
+def test_an_unfinished_batch_shows_in_the_progress_and_not_in_the_tally() -> None:
+    stop = ending(generations=5)
+    stop.told_batch(BATCH, led_by(0.5))
+    progress = stop.progress(BATCH[:1])
+    assert (progress.generation, progress.evaluated, progress.candidates) == (1, 4, 5)
+    assert stop.tally.evaluated == 3
+
+
+def test_a_second_signal_ends_at_once_with_the_shells_code() -> None:
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupts.heard == signal.SIGTERM
+        with pytest.raises(SystemExit) as caught:
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert caught.value.code == 143
+
+
+def test_handlers_come_back_when_a_library_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Interrupts() as interrupts:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        interrupts.listen()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupts.heard == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
