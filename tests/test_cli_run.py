@@ -1,0 +1,185 @@
+"""The command line on a run: one small search in this process, then everything that reads it."""
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import symloss
+from symloss.cli import main
+from symloss.ranking import front_of, rank_run
+from symloss.run import search
+from symloss.rundir import find_run
+from symloss.store import RunStore
+from symloss.summary import run_text, summarise_run
+from symloss.target import find_target
+
+SMALL = [
+    *("search.population=12", "search.elites=2", "budget.steps=8", "budget.rungs=[]", "budget.seeds=1"),
+    *("stop.generations=2", "finals.seeds=2", "finals.steps=8", "finals.top=2", "finals.resamples=100"),
+    *("finals.learning_rates=[0.01]", 'finals.baselines=["cross_entropy", "gce"]'),
+]
+CHANGES = [part for change in SMALL for part in ("--set", change)]
+
+
+@pytest.fixture
+def call(capsys):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "small"
+    search("noisy_digits", path, workers=0, overrides=SMALL)
+    return path
+
+
+@pytest.fixture
+def untried(finished, tmp_path) -> Path:
+    """A copy of the run in which the finals have not been held."""
+    path = tmp_path / "untried"
+    shutil.copytree(finished, path)
+    find_run(path).winner.unlink()
+    with RunStore.open(find_run(path).store) as store:
+        store.write_meta({"finals": None})
+    return path
+
+
+def test_search_answers_with_the_run_and_nothing_else(call, tmp_path):
+    path = tmp_path / "run"
+    status, out, err = call("search", "noisy_digits", "--out", path, "--workers", 0, "--json", "--quiet", *CHANGES)
+    assert (status, err) == (0, "")
+    assert json.loads(out)["run"] == str(path)
+    assert call("show", path, "--json")[1] == out
+
+
+def test_progress_goes_to_stderr(call, tmp_path):
+    status, out, err = call(
+        "search", "noisy_digits", "--out", tmp_path / "run", "--workers", 0, "--time", "5m", *CHANGES
+    )
+    assert status == 0
+    assert err.startswith("searching noisy_digits in ")
+    assert "search ended: 2 generations are done" in err
+    assert out.startswith("run ")
+
+
+def test_search_does_not_write_over_a_run(call, finished):
+    status, _, err = call("search", "noisy_digits", "--out", finished, "--workers", 0, *CHANGES)
+    assert status == 2
+    assert "symloss resume" in err
+
+
+def test_resume_extends_a_run(call, finished, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(finished, path)
+    status, out, _ = call("resume", path, "--workers", 0, "--json", "--quiet", "--set", "stop.generations=3")
+    assert status == 0
+    assert json.loads(out)["batches"] == 3
+    assert json.loads(out)["candidates"] > summarise_run(finished)["candidates"]
+
+
+def test_resume_refuses_to_change_what_results_depend_on(call, finished):
+    status, _, err = call("resume", finished, "--workers", 0, "--set", "budget.steps=9")
+    assert status == 2
+    assert "[budget]" in err
+
+
+def test_a_run_is_summarised(call, finished):
+    summary = summarise_run(finished)
+    assert sum(summary["counts"].values()) == summary["candidates"]
+    assert summary["front"]
+    assert summary["best"][0]["fitness"] == max(each["fitness"] for each in summary["best"])
+    text = call("show", finished)[1]
+    for words in (
+        "2 generations",
+        "Front: accuracy",
+        "Finals: 2 fresh seeds",
+        "cross_entropy",
+        "Winner",
+        "p* of the true",
+    ):
+        assert words in text
+    assert summary["finals"]["sentence"] in text
+
+
+def test_the_front_is_the_search_s_own(finished):
+    summary = summarise_run(finished)
+    front = [(each["complexity"], each["fitness"]) for each in summary["front"]]
+    assert front == sorted(front)
+    assert all(earlier[1] < later[1] for earlier, later in itertools.pairwise(front))
+
+
+def test_ranking_agrees_with_the_hall_of_fame(tmp_path):
+    result = search("noisy_digits", tmp_path / "run", workers=0, overrides=SMALL)
+    with RunStore.read(find_run(result.directory).store) as store:
+        front = front_of(rank_run(store))
+    assert [each.formula for each in front] == [entry.formula.text for entry in result.front]
+    assert [each.fitness for each in front] == [entry.fitness for entry in result.front]
+
+
+def test_the_winner_is_loaded(finished):
+    winner = summarise_run(finished)["finals"]["winner"]
+    assert symloss.load(finished).formula.text == winner
+    assert find_target(str(finished)).evidence["verdict"]
+
+
+def test_without_finals_the_best_of_the_search_is_taken(untried, call):
+    best = summarise_run(untried)["best"][0]
+    target = find_target(str(untried))
+    assert target.formula.text == best["formula"]
+    assert "not tried in finals" in target.evidence["note"]
+    assert "not tried in finals yet" in call("show", untried)[1]
+
+
+def test_the_winner_is_exported(finished, call):
+    status, out, _ = call("export", finished, "--to", "torch")
+    assert status == 0
+    assert "class Small(nn.Module)" in out
+    assert "cross_entropy" in out.split('"""')[1]
+
+
+def test_runs_are_listed(finished, untried, call):
+    assert "finished" in call("list", "runs", "--in", finished.parent)[1]
+    assert "unfinished" in call("list", "runs", "--in", untried.parent)[1]
+
+
+def test_a_damaged_run_is_listed_with_its_fault(call, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.sqlite").write_text("no database at all, but long enough to be one" * 100)
+    status, out, _ = call("list", "runs", "--in", tmp_path, "--json")
+    assert status == 0
+    assert "run.sqlite" in json.loads(out)[0]["state"]
+    assert call("show", tmp_path / "broken")[0] == 2
+
+
+def test_a_run_without_a_scored_formula_is_told(finished, tmp_path):
+    summary = {**summarise_run(finished), "front": [], "best": [], "finals": None, "winner": None, "counts": {}}
+    assert "no formula was scored yet" in run_text(summary)
+
+
+def test_compare_sets_the_first_against_the_others(call):
+    arguments = ["compare", "gce", "-t*log(p)", "--task", "digits", "--seeds", 2, "--workers", 0]
+    settings = ["--set", "task.noise=0.4", "--set", "steps=8", "--set", "learning_rates=[0.01]"]
+    status, out, _ = call(*arguments, *settings, "--json")
+    assert status == 0
+    document = json.loads(out)
+    assert [row["name"] for row in document["rows"]] == ["gce", "-t*log(p)"]
+    assert [verdict["baseline"] for verdict in document["verdicts"]] == ["-t*log(p)"]
+    assert all(row["test"]["accuracy"] for row in document["rows"])
+
+
+def test_check_estimates_an_experiment(call):
+    status, out, err = call(
+        "check", "noisy_digits", "--workers", 2, "--set", "budget.steps=40", "--set", "budget.rungs=[]"
+    )
+    assert (status, err) == (0, "")
+    for words in ("noise = 0.4", "pass the free tests", "s of one worker", "2 workers", "cost of finals"):
+        assert words in out

@@ -1,0 +1,210 @@
+"""Exports are what they claim: the torch file computes the same without symloss, and no text of a stranger can run."""
+
+import ast
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from symloss.analysis import evaluate
+from symloss.export import EXPORTS, docstring, function_name, to_latex, to_loss, to_sympy, to_torch
+from symloss.formula import parse
+from symloss.loss import SymbolicLoss
+from symloss.lossfile import read_loss
+from symloss.target import Target, find_target
+from symloss.zoo import ZOO
+
+HOSTILE = '"""\nimport os; os.system("touch hacked")\n"""\\\x00\'\'\' {reduction} \u202e'
+
+# Calls exported files in a process that cannot import symloss, and prints values and gradients.
+CALLER = """
+import importlib.util, json, sys
+sys.modules["symloss"] = None
+import torch
+torch.set_num_threads(1)
+def load(path):
+    spec = importlib.util.spec_from_file_location("exported", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+def answer(module, names, call):
+    output = torch.tensor(call["output"], requires_grad=True)
+    others = [torch.tensor(each) for each in call["others"]]
+    options = {k: torch.tensor(v) if isinstance(v, list) else v for k, v in call["options"].items()}
+    if call["module"]:
+        value = getattr(module, names[0])(**options)(output, *others)
+    else:
+        value = getattr(module, names[1])(output, *others, **options)
+    (gradient,) = torch.autograd.grad(value.sum(), output)
+    return [value.tolist(), gradient.tolist()]
+jobs = json.load(sys.stdin)
+print(json.dumps([[answer(load(path), names, call) for call in calls] for path, names, calls in jobs]))
+"""
+
+
+def classification_calls() -> list[dict]:
+    generator = torch.Generator().manual_seed(0)
+    flat, deep = torch.randn(6, 4, generator=generator), torch.randn(3, 4, 2, 5, generator=generator)
+    index = torch.randint(0, 4, (6,), generator=generator)
+    ignored = index.clone()
+    ignored[2] = 1
+    soft = torch.rand(6, 4, generator=generator).softmax(1)
+    grid = torch.randint(0, 4, (3, 2, 5), generator=generator)
+    weight = [0.5, 2.0, 1.0, 3.0]
+    cases = [
+        (flat, index, {}),
+        (flat, index, {"reduction": "sum", "weight": weight}),
+        (flat, ignored, {"ignore_index": 1, "weight": weight, "label_smoothing": 0.2}),
+        (flat, soft, {"reduction": "none", "label_smoothing": 0.1}),
+        (deep, grid, {"reduction": "none", "weight": weight}),
+        (deep, grid, {"label_smoothing": 0.3, "ignore_index": 2}),
+    ]
+    return [
+        {"output": x.tolist(), "others": [y.tolist()], "options": options, "module": number % 2 == 0}
+        for number, (x, y, options) in enumerate(cases)
+    ]
+
+
+def regression_calls() -> list[dict]:
+    output, target = [0.3, -2.0, 5.0], [0.0, 1.0, 1.0]
+    options = [{}, {"reduction": "sum"}, {"reduction": "none"}]
+    return [{"output": output, "others": [target], "options": each, "module": bool(each)} for each in options]
+
+
+def activation_calls() -> list[dict]:
+    return [
+        {"output": [-2.0, 0.0, 0.5, 9.0], "others": [], "options": {}, "module": module} for module in (True, False)
+    ]
+
+
+CALLS = {"classification": classification_calls, "regression": regression_calls, "activation": activation_calls}
+
+TARGETS = [
+    find_target(text)
+    for text in (
+        "sce",
+        "ngl",
+        "sparse_lsr",
+        "baikal_cma",
+        "huber",
+        "log_cosh",
+        "gelu",
+        "relu",
+        "min(min(p, t), 0.3)*log(p)/3 - C*t*sqrt(p)*sigmoid(p)",
+        "log(C)*t*p - max(C, 3)*sqrt(C)*t",
+        "exp(p*t)*log(1 - p) + exp(p*t)*(1 - p)**2 - t*1e300*0.7*p/1e300",
+        "aq(r, 2)*sign(r) + softplus(abs(r))**0.5*cos(sin(r))",
+        "-(-x)**3/(1/3 + x**2)",
+    )
+]
+
+
+def expected(target: Target, call: dict) -> list:
+    output = torch.tensor(call["output"], requires_grad=True)
+    options = {k: torch.tensor(v) if isinstance(v, list) else v for k, v in call["options"].items()}
+    value = SymbolicLoss(target.formula, **options)(output, *(torch.tensor(each) for each in call["others"]))
+    (gradient,) = torch.autograd.grad(value.sum(), output)
+    return [value.tolist(), gradient.tolist()]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory) -> list:
+    folder, jobs = tmp_path_factory.mktemp("exported"), []
+    for number, target in enumerate(TARGETS):
+        path = folder / f"exported{number}.py"
+        path.write_text(to_torch(target))
+        name = function_name(target)
+        class_name = "".join(word.capitalize() for word in name.split("_"))
+        jobs.append([str(path), [class_name, name], CALLS[target.formula.slot]()])
+    done = subprocess.run([sys.executable, "-c", CALLER], input=json.dumps(jobs), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("number", range(len(TARGETS)), ids=lambda number: TARGETS[number].formula.text)
+def test_torch_export_computes_the_same_without_symloss(number, answers):
+    target = TARGETS[number]
+    for got, call in zip(answers[number], CALLS[target.formula.slot](), strict=True):
+        for one, other in zip(got, expected(target, call), strict=True):
+            assert torch.allclose(torch.tensor(one), torch.tensor(other), rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_published_formula_exports_to_valid_files(name):
+    target = find_target(name)
+    torch_file = ast.parse(to_torch(target))
+    imports = [node for node in ast.walk(torch_file) if isinstance(node, ast.Import | ast.ImportFrom)]
+    roots = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
+    roots |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom)}
+    assert roots == {"__future__", "collections.abc", "typing", "torch"}
+    ast.parse(to_sympy(target))
+    assert to_latex(target).strip()
+
+
+@pytest.mark.parametrize("write", [to_torch, to_sympy])
+def test_texts_from_a_stranger_stay_texts(write):
+    plain = Target("file", "mine", parse("-t*log(p)"), "a source", {"sentence": "a sentence"})
+    hostile = Target("file", f"mine{HOSTILE}", parse("-t*log(p)"), HOSTILE, {"sentence": HOSTILE})
+
+    def statements(target: Target) -> list[str]:
+        body = ast.parse(write(target)).body
+        assert ast.get_docstring(ast.parse(write(target)))
+        return [type(statement).__name__ for statement in body]
+
+    assert statements(hostile) == statements(plain)
+
+
+def test_docstring_reads_back():
+    text = 'quotes """ and \\ backslash \\N{DIGIT ONE}'
+    assert ast.literal_eval(f'"""{docstring(text)}"""') == text
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("baikal_cma", "baikal_cma"),
+        ("class", "symbolic"),
+        ("12", "symbolic"),
+        ("my loss-2", "my_loss_2"),
+        ("", "symbolic"),
+    ],
+)
+def test_function_names(name, expected):
+    assert function_name(Target("file", name, parse("p*t"))) == expected
+
+
+def test_a_name_that_the_code_uses_is_not_taken():
+    assert function_name(Target("file", "call", parse("p*t")), taken={"call"}) == "symbolic"
+    assert "def symbolic(" in to_torch(Target("file", "call", parse("p*t")))
+
+
+def test_sympy_exports_build_the_formulas():
+    # All files in one process, each in a namespace of its own, at a point inside every domain.
+    point = {"t": 0.3, "p": 0.37, "C": 4, "y": 0.1, "f": 0.5, "r": 0.4, "x": 0.37}
+    sources = [
+        f"{to_sympy(target)}\nprint(formula.subs({{v: {point}[v.name] for v in formula.free_symbols}}).evalf())"
+        for target in TARGETS
+    ]
+    functions = [
+        f"def build{n}():\n" + textwrap.indent(source, "    ") + f"\nbuild{n}()" for n, source in enumerate(sources)
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(functions)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for target, line in zip(TARGETS, done.stdout.splitlines(), strict=True):
+        here = float(evaluate(target.formula.node, {name: point[name] for name in target.formula.variables}))
+        assert float(line) == pytest.approx(here, rel=1e-9), target.formula.text
+
+
+def test_loss_export_reads_back(tmp_path):
+    target = find_target("baikal")
+    path = tmp_path / "baikal.loss.json"
+    path.write_text(to_loss(target))
+    assert read_loss(path).formula == target.formula
+    assert "1905.11528" in str(read_loss(path).evidence)
+
+
+def test_every_export_is_described():
+    assert all(export.about and export.suffix.startswith(".") for export in EXPORTS.values())
