@@ -7,7 +7,7 @@ import time
 import torch
 from torch import nn
 
-from symloss.tasks.base import SupervisedTask
+from symloss.judging.tasks.base import SupervisedTask
 
 DIES, SPINS, RAISES, SLEEPS = "0.125*x", "0.25*x", "0.375*x", "0.625*x"
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from symloss.candidate import Measurement, Outcome, State
-from symloss.evaluate import Job, Judged
-from symloss.train import Plan
+from symloss.judging.evaluate import Job, Judged
+from symloss.judging.train import Plan
+from symloss.language.candidate import Measurement, Outcome, State
 
 
 class PowerCutError(Exception):

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Callable, Sequence
 
-from symloss.candidate import Candidate, Measurement, Outcome, State
-from symloss.fitness import Judge
-from symloss.search import Search
+from symloss.language.candidate import Candidate, Measurement, Outcome, State
+from symloss.searching.fitness import Judge
+from symloss.searching.searches import Search
 
 JUDGE = Judge("accuracy", maximise=True)
 Score = Callable[[Candidate], float]

@@ -3,11 +3,11 @@
 import hypothesis.strategies as st
 import sympy
 
-from symloss.algebra import apply, constant
 from symloss.errors import FormulaError
-from symloss.formula import Formula, canonical
-from symloss.operators import OPERATORS
-from symloss.slots import SLOTS
+from symloss.language.algebra import apply, constant
+from symloss.language.formula import Formula, canonical
+from symloss.language.operators import OPERATORS
+from symloss.language.slots import SLOTS
 
 EXPONENTS = (2, 3, 0.5, -1, 1.5, -0.5, 0.7, -2)
 NUMBERS = st.one_of(

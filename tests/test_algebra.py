@@ -7,8 +7,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symloss.algebra import apply, constant, product, settle, total
 from symloss.errors import FormulaError
+from symloss.language.algebra import apply, constant, product, settle, total
 
 P = sympy.Symbol("p", positive=True)
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symloss.analysis import TRAITS, evaluate, first_step, optimum, residual_optimum, slope, traits
-from symloss.curves import CURVES, curves
-from symloss.formula import parse
-from symloss.slots import SLOTS
-from symloss.zoo import ZOO, zoo
+from symloss.language.formula import parse
+from symloss.language.slots import SLOTS
+from symloss.language.zoo import ZOO, zoo
+from symloss.telling.analysis import TRAITS, evaluate, first_step, optimum, residual_optimum, slope, traits
+from symloss.telling.curves import CURVES, curves
 
 # name: p* and first-step gradient relative to cross-entropy's, 10 classes, as published or derived
 PUBLISHED = {
@@ -31,17 +31,17 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_optimum_is_the_published_one(name):
-    assert optimum(zoo(name)).p == pytest.approx(PUBLISHED[name][0], abs=6e-4)
+    assert optimum(zoo[name]).p == pytest.approx(PUBLISHED[name][0], abs=6e-4)
 
 
 @pytest.mark.parametrize("name", [name for name, (_, step) in PUBLISHED.items() if step is not None])
 def test_first_step_is_the_published_one(name):
-    assert first_step(zoo(name)) == pytest.approx(PUBLISHED[name][1], rel=0.02)
+    assert first_step(zoo[name]) == pytest.approx(PUBLISHED[name][1], rel=0.02)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10, 100])
 def test_baikal_optimum_is_one_over_the_root_of_the_classes(classes):
-    assert optimum(zoo("baikal"), classes).p == pytest.approx(1 / math.sqrt(classes), abs=1e-6)
+    assert optimum(zoo["baikal"], classes).p == pytest.approx(1 / math.sqrt(classes), abs=1e-6)
 
 
 def test_an_uneven_optimum_is_found():
@@ -80,9 +80,9 @@ def test_residual_optimum(text, expected):
     assert residual_optimum(parse(text, "regression")) == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", [name for name in ZOO if "p" in zoo(name).variables])
+@pytest.mark.parametrize("name", [name for name in ZOO if "p" in zoo[name].variables])
 def test_slope_is_the_difference_quotient(name):
-    formula, h = zoo(name), 1e-6
+    formula, h = zoo[name], 1e-6
     p = np.linspace(0.05, 0.95, 19)  # away from the kink of abs(p - t)
     for t in (0.0, 1.0):
         sides = [evaluate(formula.node, {"t": t, "p": p + side * h, "C": 10.0}) for side in (-1, 1)]
@@ -103,8 +103,8 @@ def test_evaluate_says_nan_where_a_formula_is_undefined():
 
 @pytest.mark.parametrize("name", ZOO)
 def test_every_trait_of_a_published_formula_can_be_told(name):
-    found = traits(zoo(name))
-    assert tuple(found) == SLOTS[zoo(name).slot].traits
+    found = traits(zoo[name])
+    assert tuple(found) == SLOTS[zoo[name].slot].traits
     assert all(finding.words for finding in found.values())
 
 
@@ -116,10 +116,10 @@ def test_slots_name_known_traits_and_have_curves(slot):
 
 @pytest.mark.parametrize("name", ZOO)
 def test_gradient_curve_follows_the_values(name):
-    drawn = curves(zoo(name))
+    drawn = curves(zoo[name])
     assert drawn.x.shape == drawn.values.shape == drawn.gradients.shape
     numeric = np.gradient(drawn.values, drawn.x)
-    if zoo(name).slot == "classification":
+    if zoo[name].slot == "classification":
         numeric = numeric * drawn.x * (1 - drawn.x)  # dp/dz of the true class; others move along evenly
     inner = slice(40, -40)
     assert np.median(np.abs(numeric[inner] - drawn.gradients[inner])) < 1e-2 * (1 + np.abs(numeric[inner]).max())

@@ -5,9 +5,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symloss.archive import HallOfFame
-from symloss.candidate import Candidate
-from symloss.formula import parse
+from symloss.language.candidate import Candidate
+from symloss.language.formula import parse
+from symloss.searching.archive import HallOfFame
 
 # by complexity: 1, 3, 3, 5, ...
 TEXTS = ("p", "t*p", "t + p", "t*p + 0.5", "t*p + p", "t*p*2 + p", "t*p*2 + p*3", "t*p*2 + p*3 + 0.1")

@@ -13,8 +13,8 @@ from symloss.cli import COMMANDS, LazyGroup, main, symloss
 from symloss.cli.exporting import KINDS as EXPORT_KINDS
 from symloss.cli.listing import KINDS as LIST_KINDS
 from symloss.cli.options import Duration, plain
-from symloss.export import EXPORTS
-from symloss.listing import LISTINGS
+from symloss.telling.export import EXPORTS
+from symloss.telling.listing import LISTINGS
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import pytest
 
 import symloss
 from symloss.cli import main
-from symloss.ranking import front_of, rank_run
-from symloss.run import search
-from symloss.rundir import find_run
-from symloss.store import RunStore
-from symloss.summary import run_text, summarise_run
-from symloss.target import find_target
+from symloss.running.run import search
+from symloss.running.rundir import find_run
+from symloss.running.store import RunStore
+from symloss.telling.ranking import front_of, rank_run
+from symloss.telling.summary import run_text, summarise_run
+from symloss.telling.target import find_target
 
 SMALL = [
     *("search.population=12", "search.elites=2", "budget.steps=8", "budget.rungs=[]", "budget.seeds=1"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symloss.config import (
+from symloss.errors import ExperimentError
+from symloss.running.config import (
     Budget,
     FinalsPlan,
     Stop,
@@ -17,7 +18,6 @@ from symloss.config import (
     read_experiment,
     resolved,
 )
-from symloss.errors import ExperimentError
 from symloss.settings import read_toml
 
 SMALL = """
@@ -148,7 +148,7 @@ def test_built_in_experiments_load_by_name() -> None:
 def test_a_built_in_is_found_by_name_below_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own").mkdir()
     write(tmp_path / "own", SMALL, "small.toml")
-    monkeypatch.setattr("symloss.config._folders", lambda: [tmp_path])
+    monkeypatch.setattr("symloss.running.config._folders", lambda: [tmp_path])
     assert list_experiments() == ["small"]
     assert load_experiment("small").name == "small"
     with pytest.raises(ExperimentError, match="Did you mean 'small'"):

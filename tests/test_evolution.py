@@ -6,14 +6,14 @@ from dataclasses import asdict
 
 import pytest
 
-from symloss.candidate import Candidate
 from symloss.errors import ExperimentError
-from symloss.grammar import load_grammar
-from symloss.search import make_search
-from symloss.search.evolution import Evolution, EvolutionSettings, MutationRates, distinct
-from symloss.selection import SELECTIONS, Individual
-from symloss.tree import grow, parse_tree
-from symloss.variation import MUTATIONS
+from symloss.language.candidate import Candidate
+from symloss.language.grammar import load_grammar
+from symloss.language.tree import grow, parse_tree
+from symloss.searching.evolution import Evolution, EvolutionSettings, MutationRates, distinct
+from symloss.searching.searches import make_search
+from symloss.searching.selection import SELECTIONS, Individual
+from symloss.searching.variation import MUTATIONS
 from tests.searching import JUDGE, Bench, hashed, run
 
 COMPACT = load_grammar("compact")
@@ -182,7 +182,7 @@ def test_glos_own_evolution_runs_on_glos_grammar() -> None:
 
 def nearness(candidate: Candidate) -> float:
     """Score by the share of a target's building blocks: a hill that can be climbed."""
-    blocks = ("t*log(p)", "p**", "1 - p", "exp(", "(t")
+    blocks = ("t*log(p)", "p**", "1 - p", "**2", "(t")
     text = candidate.formula.text if candidate.formula else ""
     return sum(block in text for block in blocks) + 0.1 * hashed(candidate) - 0.01 * len(text)
 

@@ -9,13 +9,13 @@ import textwrap
 import pytest
 import torch
 
-from symloss.analysis import evaluate
-from symloss.export import EXPORTS, docstring, function_name, to_latex, to_loss, to_sympy, to_torch
-from symloss.formula import parse
-from symloss.loss import SymbolicLoss
-from symloss.lossfile import read_loss
-from symloss.target import Target, find_target
-from symloss.zoo import ZOO
+from symloss.language.formula import parse
+from symloss.language.loss import SymbolicLoss
+from symloss.language.lossfile import read_loss
+from symloss.language.zoo import ZOO
+from symloss.telling.analysis import evaluate
+from symloss.telling.export import EXPORTS, docstring, function_name, to_latex, to_loss, to_sympy, to_torch
+from symloss.telling.target import Target, find_target
 
 HOSTILE = '"""\nimport os; os.system("touch hacked")\n"""\\\x00\'\'\' {reduction} \u202e'
 

@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symloss.candidate import Outcome, State
-from symloss.evaluate import Job, Judged
-from symloss.finals import Entrant, Finals, Trials, compare, entrants, job_name, run_finals
-from symloss.formula import parse
-from symloss.seeds import finals_seeds, search_seeds
-from symloss.store import RunStore
-from symloss.tasks import make_task
-from symloss.tasks.metrics import Metric
-from symloss.tasks.task import Task
-from symloss.train import Plan
-from symloss.zoo import zoo
+from symloss.judging.evaluate import Job, Judged
+from symloss.judging.tasks import make_task
+from symloss.judging.tasks.metrics import Metric
+from symloss.judging.tasks.task import Task
+from symloss.judging.train import Plan
+from symloss.language.candidate import Outcome, State
+from symloss.language.formula import parse
+from symloss.language.zoo import zoo
+from symloss.running.finals import Entrant, Finals, Trials, compare, entrants, job_name, run_finals
+from symloss.running.seeds import finals_seeds, search_seeds
+from symloss.running.store import RunStore
 from tests.fakes import FakePool, PowerCutError
 
 DIGITS = make_task({"name": "digits"})
 TARGETS = DIGITS.test()[1].numpy()
 GOOD, FAIR, POOR = (parse(f"-t*log(p) - {factor}*p*t").text for factor in (0.5, 0.25, 0.125))
-CE, GCE = zoo("cross_entropy").text, zoo("gce").text
+CE, GCE = zoo["cross_entropy"].text, zoo["gce"].text
 SKILL = {GOOD: 0.9, FAIR: 0.8, POOR: 0.7, CE: 0.82, GCE: 0.9}
 TRIALS = Trials(Plan(10, (0.01, 0.1, 1.0), finals_seeds(0, 8)), seed=0, resamples=300, time_limit=60.0)
 FIELD = entrants([parse(FAIR), parse(GOOD), parse(POOR)], ["cross_entropy", "gce"])

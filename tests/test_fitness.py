@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from symloss.candidate import Measurement, Outcome, State
 from symloss.errors import ExperimentError
-from symloss.fitness import FAILED, Judge
+from symloss.language.candidate import Measurement, Outcome, State
+from symloss.searching.fitness import FAILED, Judge
 
 Row = tuple[int, float, int, float]  # step, learning rate, seed, value
 

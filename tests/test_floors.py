@@ -16,68 +16,18 @@ PACKAGE = Path(symloss.__file__).parent
 # A module may import its own floor and the ones below; a package's name stands for everything inside it.
 FLOORS = {
     0: ("symloss", "symloss.errors", "symloss.settings"),
-    1: (
-        "symloss.operators",
-        "symloss.slots",
-        "symloss.algebra",
-        "symloss.parser",
-        "symloss.reading",
-        "symloss.formula",
-        "symloss.grammar",
-        "symloss.tree",
-        "symloss.loss",
-        "symloss.zoo",
-        "symloss.candidate",
-        "symloss.lossfile",
-    ),
-    2: (
-        "symloss.tasks",
-        "symloss.optimisers",
-        "symloss.screen",
-        "symloss.train",
-        "symloss.evaluate",
-        "symloss.pool",
-    ),
-    3: ("symloss.fitness", "symloss.archive", "symloss.selection", "symloss.variation", "symloss.search"),
-    4: (
-        "symloss.config",
-        "symloss.seeds",
-        "symloss.rundir",
-        "symloss.storefile",
-        "symloss.store",
-        "symloss.observer",
-        "symloss.stopping",
-        "symloss.machine",
-        "symloss.verdict",
-        "symloss.finals",
-        "symloss.run",
-    ),
-    5: (
-        "symloss.analysis",
-        "symloss.curves",
-        "symloss.plot",
-        "symloss.ranking",
-        "symloss.target",
-        "symloss.pycode",
-        "symloss.standalone",
-        "symloss.export",
-        "symloss.progress",
-        "symloss.show",
-        "symloss.listing",
-        "symloss.summary",
-        "symloss.comparison",
-        "symloss.preview",
-        "symloss.api",
-        "symloss.cli",
-        "symloss.__main__",
-    ),
+    1: ("symloss.language",),
+    2: ("symloss.judging",),
+    3: ("symloss.searching",),
+    4: ("symloss.running",),
+    5: ("symloss.telling", "symloss.cli", "symloss.__main__"),
 }
 
 # The only homes of what is slow to import or must stay in one place.
 HOMES = {
-    "ray": {"symloss.pool"},
-    "deap": {"symloss.tree", "symloss.variation", "symloss.selection"},
-    "matplotlib": {"symloss.plot"},
+    "ray": {"symloss.judging.pool"},
+    "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
+    "matplotlib": {"symloss.telling.plot"},
 }
 
 
@@ -128,10 +78,10 @@ def own(modules: set[str]) -> set[str]:
 
 
 def test_imports_are_read():
-    source = "import json\nfrom symloss import errors\ndef f():\n    from symloss.formula import parse\n"
+    source = "import json\nfrom symloss import errors\ndef f():\n    from symloss.language.formula import parse\n"
     assert {"json", "symloss.errors"} <= imported(source)
-    assert "symloss.formula" in imported(source)
-    assert "symloss.formula" not in imported(source, inside_functions=False)
+    assert "symloss.language.formula" in imported(source)
+    assert "symloss.language.formula" not in imported(source, inside_functions=False)
 
 
 @pytest.mark.parametrize("module", SOURCES)
@@ -189,7 +139,10 @@ def test_help_loads_nothing_slow(command):
     assert not loaded_after(call + "pass") & SLOW
 
 
-@pytest.mark.parametrize("module", ["symloss.grammar", "symloss.slots", "symloss.formula", "symloss.analysis"])
+@pytest.mark.parametrize(
+    "module",
+    ["symloss.language.grammar", "symloss.language.slots", "symloss.language.formula", "symloss.telling.analysis"],
+)
 def test_reading_formulas_needs_no_torch(module):
     assert not loaded_after(f"import {module}") & {"torch", "ray"}
 

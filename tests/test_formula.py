@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from symloss.algebra import apply
 from symloss.errors import FormulaError
-from symloss.formula import Formula, infer_slot, parse
-from symloss.reading import evaluate
-from symloss.slots import SLOTS
+from symloss.language.algebra import apply
+from symloss.language.formula import Formula, infer_slot, parse
+from symloss.language.reading import evaluate
+from symloss.language.slots import SLOTS
 from tests.strategies import expressions, formulas
 
 SLOT_NAMES = st.sampled_from(sorted(SLOTS))
@@ -56,7 +56,7 @@ def test_text_and_formula_give_each_other_back(formula: Formula) -> None:
 @settings(max_examples=100)
 @given(expressions("classification"), expressions("classification"))
 def test_one_key_for_what_sympy_makes_equal(a: object, b: object) -> None:
-    from symloss.formula import canonical
+    from symloss.language.formula import canonical
 
     try:
         one, other = (canonical(apply("add", pair), "classification") for pair in ([a, b], [b, a]))
@@ -160,7 +160,7 @@ def test_latex() -> None:
 
 
 def test_same_key_in_another_process_with_another_hash_seed() -> None:
-    code = "from symloss.formula import parse; print(parse('max(t, p)*log(p + 0.1) - tanh(t)/(p + C)').key)"
+    code = "from symloss.language.formula import parse; print(parse('max(t, p)*log(p + 0.1) - tanh(t)/(p + C)').key)"
     keys = {
         subprocess.run(
             [sys.executable, "-c", code],

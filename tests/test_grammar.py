@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from symloss.errors import GrammarError
-from symloss.grammar import (
+from symloss.language.grammar import (
     Constants,
     Ephemeral,
     Grammar,

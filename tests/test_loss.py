@@ -12,11 +12,11 @@ import torch
 from hypothesis import given, settings
 from torch.nn import functional
 
-from symloss.formula import Formula, parse
-from symloss.loss import SymbolicLoss, compile_loss
-from symloss.reading import evaluate
-from symloss.slots import SLOTS
-from symloss.zoo import zoo
+from symloss.language.formula import Formula, parse
+from symloss.language.loss import SymbolicLoss, compile_loss
+from symloss.language.reading import evaluate
+from symloss.language.slots import SLOTS
+from symloss.language.zoo import zoo
 from tests.strategies import formulas
 
 SHAPES = [(5,), (7, 5), (7, 5, 3), (4, 5, 3, 2)]
@@ -128,9 +128,9 @@ def test_survives_pickle_deepcopy_and_state_dict() -> None:
 def test_computes_in_float32_under_autocast() -> None:
     logits, target = torch.randn(6, 4), torch.randint(0, 4, (6,))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        got = SymbolicLoss(zoo("brier"))(logits.bfloat16(), target)
+        got = SymbolicLoss(zoo["brier"])(logits.bfloat16(), target)
     assert got.dtype == torch.float32
-    assert torch.equal(got, SymbolicLoss(zoo("brier"))(logits.bfloat16().float(), target))
+    assert torch.equal(got, SymbolicLoss(zoo["brier"])(logits.bfloat16().float(), target))
 
 
 @pytest.mark.filterwarnings("ignore")

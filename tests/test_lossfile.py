@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symloss.errors import RunError
-from symloss.formula import parse
-from symloss.lossfile import MAX_BYTES, read_loss, write_loss
+from symloss.language.formula import parse
+from symloss.language.lossfile import MAX_BYTES, read_loss, write_loss
 
 EVIDENCE = {"task": "digits", "verdict": "beats tuned cross_entropy", "table": [{"nll": 0.25}, {"nll": float("nan")}]}
 

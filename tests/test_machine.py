@@ -5,7 +5,7 @@ import json
 import pytest
 
 import symloss
-from symloss.machine import PACKAGES, count_workers, machine_facts
+from symloss.running.machine import PACKAGES, count_workers, machine_facts
 
 
 def test_the_facts_are_plain_json_and_name_every_package() -> None:
@@ -23,5 +23,5 @@ def test_workers_are_as_told_or_one_per_core() -> None:
 
 def test_a_missing_package_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
-    monkeypatch.setattr("symloss.machine.PACKAGES", ("no-such-package",))
+    monkeypatch.setattr("symloss.running.machine.PACKAGES", ("no-such-package",))
     assert machine_facts(0)["versions"]["no-such-package"] == "missing"

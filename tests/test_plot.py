@@ -5,8 +5,8 @@ import builtins
 import pytest
 
 from symloss.errors import ExperimentError, FormulaError, RunError
-from symloss.plot import draw, drawn_targets
-from symloss.target import find_target
+from symloss.telling.plot import draw, drawn_targets
+from symloss.telling.target import find_target
 
 
 def names(targets):

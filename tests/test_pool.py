@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from symloss import pool as pools
-from symloss.candidate import State
+import symloss
 from symloss.errors import ExperimentError, RunError
-from symloss.evaluate import Job
-from symloss.pool import RayPool, SerialPool, make_pool
-from symloss.train import Plan
+from symloss.judging import pool as pools
+from symloss.judging.evaluate import Job
+from symloss.judging.pool import RayPool, SerialPool, make_pool
+from symloss.judging.train import Plan
+from symloss.language.candidate import State
 from tests.evil_task import DIES, RAISES, SLEEPS, SPINS
 
 PLAN = Plan(6, (0.003, 0.01), (0, 1), stack="stacked")
@@ -173,9 +174,9 @@ def test_a_number_of_workers_that_makes_no_sense_is_refused(workers, address):
 
 OWN_CLUSTER = """
 import sys
-from symloss.evaluate import Job
-from symloss.pool import make_pool
-from symloss.train import Plan
+from symloss.judging.evaluate import Job
+from symloss.judging.pool import make_pool
+from symloss.judging.train import Plan
 
 pool = make_pool(1, {"name": "digits", "hidden": [8]})
 pool.start()
@@ -191,7 +192,7 @@ print(outcomes[0].state, addresses, left)
 
 
 def test_a_cluster_of_ones_own_is_quiet_stays_on_this_machine_and_leaves_nothing_behind():
-    environment = {**os.environ, "PYTHONPATH": str(Path(pools.__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(symloss.__file__).parent.parent)}
     command = [sys.executable, "-W", "error", "-c", OWN_CLUSTER]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.stdout == "scored {'127.0.0.1'} []\n", done.stderr

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from symloss.candidate import State
-from symloss.observer import Progress, Silent
-from symloss.progress import LiveScreen, LogLines, duration, progress_line, watching
+from symloss.language.candidate import State
+from symloss.running.observer import Progress, Silent
+from symloss.telling.progress import LiveScreen, LogLines, duration, progress_line, watching
 
 EXPERIMENT = SimpleNamespace(name="noisy")
 PROGRESS = Progress(

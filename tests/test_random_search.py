@@ -3,8 +3,8 @@
 import pytest
 
 from symloss.errors import ExperimentError
-from symloss.grammar import load_grammar
-from symloss.search import make_search
+from symloss.language.grammar import load_grammar
+from symloss.searching.searches import make_search
 from tests.searching import JUDGE, Bench, run
 
 COMPACT = load_grammar("compact")

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-import symloss.run
-from symloss.candidate import State
-from symloss.config import experiment_toml, load_experiment
+import symloss.running.run
 from symloss.errors import ExperimentError, RunError
-from symloss.lossfile import read_loss
-from symloss.observer import Progress, Silent
-from symloss.run import Cutter, RunResult, resume, search
-from symloss.rundir import RunDirectory, default_directory, find_run
+from symloss.judging.tasks import make_task
+from symloss.judging.train import Decision, Plan
+from symloss.language.candidate import State
+from symloss.language.lossfile import read_loss
+from symloss.running.config import experiment_toml, load_experiment
+from symloss.running.observer import Progress, Silent
+from symloss.running.run import Cutter, RunResult, resume, search
+from symloss.running.rundir import RunDirectory, default_directory, find_run
+from symloss.running.store import RunStore
 from symloss.settings import read_toml
-from symloss.store import RunStore
-from symloss.tasks import make_task
-from symloss.train import Decision, Plan
 from tests.fakes import FakePool, PowerCutError
 
 TABLE: dict[str, Any] = {
@@ -57,7 +57,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakePool], FakePool]:
     """Let runs train in a fake pool."""
 
     def install(pool: FakePool) -> FakePool:
-        monkeypatch.setattr(symloss.run, "make_pool", lambda workers, spec, address: pool)
+        monkeypatch.setattr(symloss.running.run, "make_pool", lambda workers, spec, address: pool)
         return pool
 
     return install
@@ -77,7 +77,7 @@ def states(folder: Path) -> dict[State, int]:
 def quick() -> Iterator[None]:
     """Spare runs the measurement of which way of training pays."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(symloss.run, "choose_stacking", lambda task, plan: Decision("single", "told so"))
+        patch.setattr(symloss.running.run, "choose_stacking", lambda task, plan: Decision("single", "told so"))
         yield
 
 
@@ -86,7 +86,7 @@ def whole(quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     """A run without a break."""
     folder, pool = tmp_path_factory.mktemp("whole") / "run", fake()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(symloss.run, "make_pool", lambda workers, spec, address: pool)
+        patch.setattr(symloss.running.run, "make_pool", lambda workers, spec, address: pool)
         return folder, pool, search(TABLE, out=folder)
 
 
@@ -225,7 +225,7 @@ def test_time_ends_a_batch_which_is_then_left_to_a_resume(
 ) -> None:
     pool = use(fake())
     clock = SimpleNamespace(monotonic=lambda: 100.0 if len(pool.jobs) >= 1 else 0.0)
-    monkeypatch.setattr("symloss.stopping.time", clock)
+    monkeypatch.setattr("symloss.running.stopping.time", clock)
     result = search({**TABLE, "stop": {"time": 90, "generations": 3}}, out=tmp_path / "run")
     assert result.reason == "the time of 90 seconds is over"
     with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
@@ -274,7 +274,7 @@ def test_a_second_driver_is_refused(tmp_path: Path, use: Callable[[FakePool], Fa
 
 def test_the_lock_of_a_dead_driver_is_free(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from symloss.rundir import RunDirectory\n"
+        "import os, sys; from pathlib import Path; from symloss.running.rundir import RunDirectory\n"
         "with RunDirectory(Path(sys.argv[1])).locked(): os._exit(9)"
     )
     root = Path(__file__).parent.parent
@@ -301,7 +301,7 @@ def test_directories_that_cannot_hold_a_new_run(tmp_path: Path, use: Callable[[F
 
 def test_the_default_directory_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("symloss.rundir.time.strftime", lambda *_: "20260101T000000Z")
+    monkeypatch.setattr("symloss.running.rundir.time.strftime", lambda *_: "20260101T000000Z")
     first = default_directory("small")
     first.mkdir(parents=True)
     assert str(first) == "runs/small-20260101T000000Z"

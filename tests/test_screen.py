@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from symloss.candidate import Candidate, State
-from symloss.formula import parse
-from symloss.screen import Screen, fingerprint
-from symloss.slots import SLOTS
-from symloss.zoo import zoo
+from symloss.judging.screen import Screen, fingerprint
+from symloss.language.candidate import Candidate, State
+from symloss.language.formula import parse
+from symloss.language.slots import SLOTS
+from symloss.language.zoo import zoo
 
 
 def candidates(*texts, slot="classification"):
@@ -43,7 +43,7 @@ def test_what_is_not_worth_training_is_rejected(text, kind, words):
 @pytest.mark.parametrize("slot", SLOTS)
 def test_baselines_are_worth_training(slot):
     screen = Screen(slot, 1 if slot == "regression" else 10)
-    asked = [Candidate(i, name, zoo(name)) for i, name in enumerate(SLOTS[slot].baselines)]
+    asked = [Candidate(i, name, zoo[name]) for i, name in enumerate(SLOTS[slot].baselines)]
     assert screen.check(asked) == [None] * len(asked)
     assert screen.counts == {"trainable": len(asked)}
 

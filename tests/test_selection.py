@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
-from symloss.grammar import load_grammar
-from symloss.selection import (
+from symloss.language.grammar import load_grammar
+from symloss.language.tree import parse_tree
+from symloss.searching.selection import (
     Individual,
     SelectionSettings,
     double_tournament,
@@ -15,7 +16,6 @@ from symloss.selection import (
     roulette,
     tournament,
 )
-from symloss.tree import parse_tree
 
 TREE = parse_tree("mul(t, p)", load_grammar("compact"))
 USUAL = SelectionSettings()

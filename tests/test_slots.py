@@ -4,10 +4,10 @@ import pytest
 import sympy
 import torch
 
-from symloss.formula import parse
-from symloss.loss import SymbolicLoss, compile_loss
-from symloss.slots import SLOTS
-from symloss.zoo import zoo
+from symloss.language.formula import parse
+from symloss.language.loss import SymbolicLoss, compile_loss
+from symloss.language.slots import SLOTS
+from symloss.language.zoo import zoo
 
 CLASSIFICATION, REGRESSION, ACTIVATION = (SLOTS[name] for name in ("classification", "regression", "activation"))
 
@@ -80,16 +80,16 @@ def test_symbols_carry_their_range() -> None:
 
 
 def test_activation_runs_inside_the_model() -> None:
-    function = compile_loss(zoo("relu"))
+    function = compile_loss(zoo["relu"])
     x = torch.randn(4, 3)
     assert torch.equal(ACTIVATION.forward(function, lambda x, nonlinearity: nonlinearity(x), x), x.relu())
-    assert torch.equal(SymbolicLoss(zoo("relu"))(x), x.relu())
+    assert torch.equal(SymbolicLoss(zoo["relu"])(x), x.relu())
 
 
 def test_activation_trains_with_cross_entropy() -> None:
     logits, target = torch.randn(6, 4), torch.randint(0, 4, (6,))
     expected = torch.nn.functional.cross_entropy(logits, target)
-    assert torch.allclose(ACTIVATION.objective(compile_loss(zoo("relu")), logits, target), expected)
+    assert torch.allclose(ACTIVATION.objective(compile_loss(zoo["relu"]), logits, target), expected)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_activation_trains_with_cross_entropy() -> None:
 )
 def test_regression_losses_equal_torch(name: str, reference: object) -> None:
     f, y = torch.randn(50, dtype=torch.float64) * 3, torch.randn(50, dtype=torch.float64)
-    assert torch.allclose(SymbolicLoss(zoo(name))(f, y), reference(f, y), rtol=1e-9)  # type: ignore[operator]
+    assert torch.allclose(SymbolicLoss(zoo[name])(f, y), reference(f, y), rtol=1e-9)  # type: ignore[operator]
 
 
 def test_regression_refuses_silent_broadcasting() -> None:
     with pytest.raises(ValueError, match=r"got shape \(5,\) for predictions of shape \(5, 1\)"):
-        SymbolicLoss(zoo("mse"))(torch.zeros(5, 1), torch.zeros(5))
+        SymbolicLoss(zoo["mse"])(torch.zeros(5, 1), torch.zeros(5))

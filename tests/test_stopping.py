@@ -6,17 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from symloss.archive import HallOfFame
-from symloss.candidate import Outcome, State
-from symloss.config import Stop
-from symloss.stopping import Ending, Interrupts
+from symloss.language.candidate import Outcome, State
+from symloss.running.config import Stop
+from symloss.running.stopping import Ending, Interrupts
+from symloss.searching.archive import HallOfFame
 from tests.test_store import candidate, scored
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr("symloss.stopping.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("symloss.running.stopping.time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symloss.candidate import Candidate, Measurement, Outcome, State
 from symloss.errors import RunError
-from symloss.formula import parse
-from symloss.store import RunStore, StoredBatch, Trial
+from symloss.language.candidate import Candidate, Measurement, Outcome, State
+from symloss.language.formula import parse
+from symloss.running.store import RunStore, StoredBatch, Trial
 
 FORMULA = parse("-t*log(p)")
 
@@ -157,7 +157,7 @@ DIE = """
 import os, sys
 from pathlib import Path
 from tests.test_store import candidate, scored
-from symloss.store import RunStore
+from symloss.running.store import RunStore
 store = RunStore.open(Path(sys.argv[1]))
 store._connection.execute("PRAGMA cache_size = 1")
 with store._transaction() as connection:

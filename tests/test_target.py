@@ -5,9 +5,9 @@ import re
 import pytest
 
 from symloss.errors import FormulaError, RunError
-from symloss.formula import parse
-from symloss.lossfile import write_loss
-from symloss.target import find_target, is_run
+from symloss.language.formula import parse
+from symloss.language.lossfile import write_loss
+from symloss.telling.target import find_target, is_run
 
 
 def test_a_zoo_name_brings_its_source():

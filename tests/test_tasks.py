@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from symloss.errors import ExperimentError
-from symloss.tasks import make_task
-from symloss.tasks.base import SupervisedTask
-from symloss.tasks.labels import flip_labels
-from symloss.tasks.parts import carve
+from symloss.judging.tasks import make_task
+from symloss.judging.tasks.base import SupervisedTask
+from symloss.judging.tasks.labels import flip_labels
+from symloss.judging.tasks.parts import carve
 
 
 def rows(n: int, seed: int = 0) -> torch.Tensor:

@@ -7,14 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from symloss.candidate import State
 from symloss.errors import ExperimentError
-from symloss.formula import parse
-from symloss.loss import compile_loss
-from symloss.tasks import make_task
-from symloss.tasks.base import SupervisedTask
-from symloss.tasks.task import generator
-from symloss.train import (
+from symloss.judging.tasks import make_task
+from symloss.judging.tasks.base import SupervisedTask
+from symloss.judging.tasks.task import generator
+from symloss.judging.train import (
     OutOfTimeError,
     Plan,
     batches,
@@ -22,6 +19,9 @@ from symloss.train import (
     choose_stacking,
     train_cohort,
 )
+from symloss.language.candidate import State
+from symloss.language.formula import parse
+from symloss.language.loss import compile_loss
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -90,7 +90,7 @@ def test_numbers_are_the_same_alone_and_in_company(task, plan):
 
 def test_numbers_do_not_depend_on_the_size_of_a_stack(digits, monkeypatch):
     whole = train_cohort(compiled(*TEXTS), digits, PLAN)
-    monkeypatch.setattr("symloss.train.STACK_BYTES", 1)
+    monkeypatch.setattr("symloss.judging.train.STACK_BYTES", 1)
     assert candidates_per_stack(digits, PLAN) == 1
     assert [values(one) for one in train_cohort(compiled(*TEXTS), digits, PLAN)] == [values(one) for one in whole]
 
@@ -159,7 +159,7 @@ def test_a_candidate_is_diverged_when_every_rate_lost_a_seed(digits):
 
 
 def test_a_candidate_that_diverged_stops_costing(digits, monkeypatch):
-    monkeypatch.setattr("symloss.train.SWEEP", 2)
+    monkeypatch.setattr("symloss.judging.train.SWEEP", 2)
     wild = Wild(*compiled("-t*log(p)"), 1)
     train_cohort([wild, *compiled("-t*log(p)")], digits, PLAN)
     assert wild.left == -1  # one step at which it diverged, and no further one
@@ -262,11 +262,11 @@ def test_what_cannot_be_stacked_is_recognised(changes):
 
 
 def test_a_small_model_is_stacked_where_that_pays(digits, monkeypatch):
-    monkeypatch.setattr("symloss.train.SLOWER", 1e9)
+    monkeypatch.setattr("symloss.judging.train.SLOWER", 1e9)
     decision = choose_stacking(digits, Plan(10, (0.01,), (0, 1)))
     assert decision.stack == "stacked"
     assert "ms per training" in decision.reason
-    monkeypatch.setattr("symloss.train.SLOWER", 0.0)
+    monkeypatch.setattr("symloss.judging.train.SLOWER", 0.0)
     assert choose_stacking(digits, Plan(10, (0.01,), (0, 1))).stack == "single"
 
 

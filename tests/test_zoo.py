@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from symloss.errors import FormulaError
-from symloss.loss import SymbolicLoss
-from symloss.zoo import ZOO, zoo
+from symloss.language.loss import SymbolicLoss
+from symloss.language.zoo import ZOO, zoo
 
 LOGITS = torch.randn(64, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2
 TARGET = torch.arange(64) % 10
@@ -32,14 +32,14 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_equals_the_published_loss(name: str) -> None:
-    got = SymbolicLoss(zoo(name), reduction="none")(LOGITS, TARGET)
+    got = SymbolicLoss(zoo[name], reduction="none")(LOGITS, TARGET)
     torch.testing.assert_close(got, PUBLISHED[name], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_every_entry_is_a_formula_with_a_source(name: str) -> None:
     entry = ZOO[name]
-    assert zoo(name).slot == entry.slot
+    assert zoo[name].slot == entry.slot
     assert entry.source
     assert entry.about
     assert entry.name == name
@@ -47,4 +47,4 @@ def test_every_entry_is_a_formula_with_a_source(name: str) -> None:
 
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(FormulaError, match="Did you mean 'baikal'"):
-        zoo("baikl")
+        zoo["baikl"]

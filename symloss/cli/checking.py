@@ -15,7 +15,7 @@ def check_command(file: str, workers: int | None, overrides: tuple[str, ...], as
 
     A task of your own is made and trained for a few steps, so its file is run.
     """
-    from symloss.preview import preview, preview_text
+    from symloss.telling.preview import preview, preview_text
 
     document = preview(file, overrides, workers)
     answer(document, as_json, lambda: preview_text(document))

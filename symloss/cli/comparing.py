@@ -31,8 +31,8 @@ def compare_command(
     Each learning rate is tuned on validation data, then the test set is measured. A lone TARGET meets its slot's
     reference. Settings: --set task.noise=0.4, --set steps=600, --set learning_rates=[0.001,0.01], --set seed=3.
     """
-    from symloss.comparison import compare_targets
-    from symloss.summary import finals_text
+    from symloss.telling.comparison import compare_targets
+    from symloss.telling.summary import finals_text
 
     names, finals = compare_targets(targets, task, seeds, overrides, slot, workers, address)
     if finals is None:

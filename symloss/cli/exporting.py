@@ -21,9 +21,9 @@ def export_command(target: str, kind: str, output: Path | None, slot: str | None
     torch: a Python file that needs torch alone. loss: a file for symloss.load. latex, sympy: the formula.
     """
     from symloss.errors import RunError
-    from symloss.export import EXPORTS
-    from symloss.rundir import write_text
-    from symloss.target import find_target
+    from symloss.running.rundir import write_text
+    from symloss.telling.export import EXPORTS
+    from symloss.telling.target import find_target
 
     found = find_target(target, slot)
     text = EXPORTS[kind].write(found)

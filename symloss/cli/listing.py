@@ -17,8 +17,8 @@ KINDS = ("tasks", "grammars", "zoo", "slots", "operators", "runs")
 @json_option
 def list_command(kind: str, folder: Path, as_json: bool) -> None:
     """List tasks, grammars, zoo (published losses), slots, operators or runs."""
-    from symloss.listing import LISTINGS
-    from symloss.show import table
+    from symloss.telling.listing import LISTINGS
+    from symloss.telling.show import table
 
     rows = LISTINGS[kind](folder)
     answer(rows, as_json, lambda: table(rows))

@@ -20,8 +20,8 @@ def plot_command(
     target: str, output: Path, against: tuple[str, ...], classes: int, slot: str | None, as_json: bool
 ) -> None:
     """Draw value and gradient of TARGET over the true class's probability, beside the slot's reference loss."""
-    from symloss.plot import draw, drawn_targets
-    from symloss.target import find_target
+    from symloss.telling.plot import draw, drawn_targets
+    from symloss.telling.target import find_target
 
     targets = drawn_targets(find_target(target, slot), [find_target(each, slot) for each in against])
     draw(targets, output, classes)

@@ -8,7 +8,7 @@ import click
 from symloss.cli.options import answer, json_option, set_option, time_option
 
 if TYPE_CHECKING:
-    from symloss.run import RunResult
+    from symloss.running.run import RunResult
 
 workers_option = click.option("--workers", type=click.IntRange(0), help="Processes that train; 0 trains in this one.")
 address_option = click.option("--address", metavar="ADDRESS", help="A Ray cluster's address; else this machine.")
@@ -38,8 +38,8 @@ def search_command(
 
     Ctrl-C once ends the search in order; it can be resumed.
     """
-    from symloss.progress import watching
-    from symloss.run import search
+    from symloss.running.run import search
+    from symloss.telling.progress import watching
 
     with watching(quiet) as observer:
         result = search(experiment, out, workers, with_time(overrides, time), address, observer)
@@ -67,8 +67,8 @@ def resume_command(
 
     Only [stop] and [finals] may be changed, e.g. --set stop.generations=40. A time is that of all sessions together.
     """
-    from symloss.progress import watching
-    from symloss.run import resume
+    from symloss.running.run import resume
+    from symloss.telling.progress import watching
 
     with watching(quiet) as observer:
         result = resume(run, with_time(overrides, time), workers, address, observer)
@@ -82,7 +82,7 @@ def with_time(overrides: tuple[str, ...], time: float | None) -> list[str]:
 
 def tell(result: "RunResult", as_json: bool) -> None:
     """Show what a run came to, as `symloss show` does; an interrupted one exits with 128 and its signal's number."""
-    from symloss.summary import run_text, summarise_run
+    from symloss.telling.summary import run_text, summarise_run
 
     summary = summarise_run(result.directory)
     answer(summary, as_json, lambda: run_text(summary))

@@ -15,11 +15,11 @@ def show_command(target: str, classes: int, slot: str | None, as_json: bool) -> 
 
     A formula: LaTeX, complexity, and what it drives a model to. A run: outcomes, front, finals and winner.
     """
-    from symloss.show import describe_formula, formula_text
-    from symloss.target import find_target, is_run
+    from symloss.telling.show import describe_formula, formula_text
+    from symloss.telling.target import find_target, is_run
 
     if is_run(target):
-        from symloss.summary import run_text, summarise_run
+        from symloss.telling.summary import run_text, summarise_run
 
         summary = summarise_run(target, classes)
         answer(summary, as_json, lambda: run_text(summary))

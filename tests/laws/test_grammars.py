@@ -4,13 +4,13 @@ import random
 
 import pytest
 
-from symloss.candidate import Candidate
 from symloss.errors import FormulaError
-from symloss.formula import Formula, parse
-from symloss.grammar import count_space, list_grammars, load_grammar
-from symloss.slots import SLOTS
-from symloss.tree import Tree, grow, parse_tree
-from symloss.variation import repair
+from symloss.language.candidate import Candidate
+from symloss.language.formula import Formula, parse
+from symloss.language.grammar import count_space, list_grammars, load_grammar
+from symloss.language.slots import SLOTS
+from symloss.language.tree import Tree, grow, parse_tree
+from symloss.searching.variation import repair
 
 names = pytest.mark.parametrize("name", list_grammars())
 

@@ -6,7 +6,7 @@ import sklearn.metrics
 import torch
 
 from symloss.errors import ExperimentError
-from symloss.tasks.metrics import METRICS, read_metric
+from symloss.judging.tasks.metrics import METRICS, read_metric
 
 LABELS = {"accuracy", "nll", "ece"}
 REFERENCE = {

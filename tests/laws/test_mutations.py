@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symloss.grammar import Grammar, list_grammars, load_grammar
-from symloss.tree import Real, Tree, grow, parse_tree
-from symloss.variation import MUTATIONS, crossover, mutate, repair
+from symloss.language.grammar import Grammar, list_grammars, load_grammar
+from symloss.language.tree import Real, Tree, grow, parse_tree
+from symloss.searching.variation import MUTATIONS, crossover, mutate, repair
 
 GRAMMARS = {name: load_grammar(name) for name in list_grammars()}
 grammars = st.sampled_from(sorted(GRAMMARS)).map(GRAMMARS.__getitem__)

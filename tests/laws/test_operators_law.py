@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy
 
-from symloss.operators import OPERATORS, Operator, probe, torch_function
+from symloss.language.operators import OPERATORS, Operator, probe, torch_function
 
 GRID = np.array([-2.7, -1.3, -0.4, 0.0, 0.3, 0.9, 1.7, 2.6])
 every_operator = pytest.mark.parametrize("operator", OPERATORS.values(), ids=lambda operator: operator.name)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from symloss.optimisers import MOMENTUM, OPTIMISERS, FactoryStepper, StackedStepper
+from symloss.judging.optimisers import MOMENTUM, OPTIMISERS, FactoryStepper, StackedStepper
 
 THEIRS = {
     "sgd": lambda p, rate: torch.optim.SGD(p, lr=rate),

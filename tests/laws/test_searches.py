@@ -9,10 +9,10 @@ from dataclasses import asdict
 
 import pytest
 
-from symloss.candidate import Candidate, Outcome, State
 from symloss.errors import ExperimentError, RunError
-from symloss.grammar import load_grammar, read_grammar
-from symloss.search import SEARCHES, Search, make_search
+from symloss.language.candidate import Candidate, Outcome, State
+from symloss.language.grammar import load_grammar, read_grammar
+from symloss.searching.searches import SEARCHES, Search, make_search
 from tests.searching import JUDGE, Bench, rejected, run, scored
 
 COMPACT = load_grammar("compact")
@@ -104,8 +104,8 @@ def test_a_run_resumes_by_replay(name: str) -> None:
 OTHER_PROCESS = """
 import json, sys
 from dataclasses import asdict
-from symloss.grammar import load_grammar
-from symloss.search import make_search
+from symloss.language.grammar import load_grammar
+from symloss.searching.searches import make_search
 from tests.searching import JUDGE, run
 name, settings = json.loads(sys.argv[1])
 search = make_search(name, load_grammar("compact"), JUDGE, 0, settings)
@@ -220,7 +220,7 @@ def test_a_small_grammar_runs_out_and_says_so(name: str) -> None:
 
 @names
 def test_a_formula_is_read_once_per_tree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from symloss import tree
+    from symloss.language import tree
 
     read: list[str] = []
     canonical = tree.canonical

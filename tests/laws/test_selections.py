@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symloss.grammar import load_grammar
-from symloss.selection import SELECTIONS, Individual, SelectionSettings
-from symloss.tree import parse_tree
+from symloss.language.grammar import load_grammar
+from symloss.language.tree import parse_tree
+from symloss.searching.selection import SELECTIONS, Individual, SelectionSettings
 
 TREE = parse_tree("mul(t, p)", load_grammar("compact"))
 SETTINGS = SelectionSettings()

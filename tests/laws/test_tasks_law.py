@@ -6,8 +6,8 @@ import inspect
 import pytest
 import torch
 
-from symloss.slots import SLOTS
-from symloss.tasks import TASKS, make_task
+from symloss.judging.tasks import TASKS, make_task
+from symloss.language.slots import SLOTS
 
 
 @pytest.fixture(scope="module", params=TASKS)

@@ -1,0 +1,164 @@
+"""One job of a pool: formula texts in, one outcome per candidate out, whatever the candidates do.
+
+Text travels: no object of sympy or torch does. A time limit that ends a job says whom to blame, or that nobody knows.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symloss.judging.tasks.task import Task
+from symloss.judging.train import Failures, OutOfTimeError, Plan, Trained, blamed, in_words, train_cohort
+from symloss.language.candidate import Outcome, State
+from symloss.language.formula import parse
+from symloss.language.loss import TorchFunction, compile_loss
+
+PATIENCE = 0.25  # of the time limit: a candidate that held things up for less is not blamed
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cohort to train.
+
+    Args:
+        number: the pool gives it back with the outcomes.
+        candidates: (candidate number, formula text, slot) each.
+        plan: with `stack` settled; `auto` would measure anew in every job.
+        time_limit: seconds for the job; a candidate blamed for using it up leaves the others as much again.
+    """
+
+    number: int
+    candidates: tuple[tuple[int, str, str], ...]
+    plan: Plan
+    time_limit: float
+
+    def __post_init__(self) -> None:
+        assert self.candidates, "a job has candidates"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate's outcome, and its models' outputs where the plan measures the test part.
+
+    Args:
+        outputs: float32 `(seeds, n, outputs)`.
+    """
+
+    outcome: Outcome
+    outputs: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a job.
+
+    Args:
+        judged: one per candidate, in the job's order; empty when the job is unfinished.
+        unfinished: why nobody can tell whose fault it was: each candidate is to be tried alone. Empty when finished.
+        state: what a candidate that is unfinished alone has come to.
+    """
+
+    judged: tuple[Judged, ...] = ()
+    unfinished: str = ""
+    state: State = State.CRASHED
+
+
+def evaluate(job: Job, task: Task) -> list[Outcome]:
+    """Train a job's candidates and return one outcome each, in order.
+
+    Args:
+        job: what to train, and how long it may take.
+        task: what to train on.
+
+    Example:
+        >>> job = Job(0, ((7, "-t*log(p)", "classification"),), Plan(100, (0.01,), (0,)), time_limit=60.0)
+        >>> evaluate(job, make_task({"name": "digits"}))[0].state
+        <State.SCORED: 'scored'>
+    """
+    report = judge(job, task)
+    if not report.unfinished:
+        return [judged.outcome for judged in report.judged]
+    return [Outcome(number, report.state, report.unfinished) for number, _, _ in job.candidates]
+
+
+def judge(job: Job, task: Task) -> Report:
+    """Train a job's candidates; a failure that no candidate can be blamed for leaves the job unfinished."""
+    started = time.monotonic()
+    try:
+        with time_limit(job.time_limit):
+            trained = train_all(job, task)
+    except OutOfTimeError:
+        return Report((), f"training did not end within {job.time_limit:g} s", State.TIMED_OUT)
+    except Exception as error:
+        return Report((), in_words(error), State.CRASHED)
+    share = (time.monotonic() - started) / len(job.candidates)
+    numbers = [number for number, _, _ in job.candidates]
+    return Report(tuple(judged_as(number, one, share) for number, one in zip(numbers, trained, strict=True)))
+
+
+def train_all(job: Job, task: Task) -> list[Trained]:
+    """Compile and train; a text that is no formula is its candidate's outcome."""
+    failures: Failures = {}
+    functions = compile_all(job, failures)
+    places = sorted(functions)
+    ended = train_cohort([functions[i] for i in places], task, job.plan) if places else []
+    trained = dict(zip(places, ended, strict=True))
+    return [trained[i] if i in trained else Trained(*failures[i]) for i in range(len(job.candidates))]
+
+
+def compile_all(job: Job, failures: Failures) -> dict[int, TorchFunction]:
+    """Return place -> compiled formula; what cannot be compiled is noted in `failures`."""
+    functions: dict[int, TorchFunction] = {}
+    for place, (_, text, slot) in enumerate(job.candidates):
+        with blamed(place, failures):
+            functions[place] = compile_loss(parse(text, slot))
+    return functions
+
+
+def judged_as(number: int, trained: Trained, seconds: float) -> Judged:
+    """Turn a training's end into a candidate's outcome."""
+    outcome = Outcome(number, trained.state, trained.reason, measurements=trained.measurements, seconds=seconds)
+    return Judged(outcome, trained.outputs)
+
+
+def in_order(job: Job, judged: dict[int, Judged]) -> list[Judged]:
+    """Return the judged candidates as the job lists them."""
+    return [judged[number] for number, _, _ in job.candidates]
+
+
+def alone(job: Job) -> Sequence[Job]:
+    """Cut a job into one per candidate."""
+    return [Job(job.number, (candidate,), job.plan, job.time_limit) for candidate in job.candidates]
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise OutOfTimeError after some seconds, and for good after as many again.
+
+    It is an alarm, which only a main thread hears: elsewhere there is no soft limit, only the pool's hard one.
+    """
+    if threading.current_thread() is not threading.main_thread() or not math.isfinite(seconds):
+        yield
+        return
+    rings = 0
+
+    def ring(signum: int, frame: FrameType | None) -> None:
+        nonlocal rings
+        rings += 1
+        raise OutOfTimeError(patience=seconds * PATIENCE if rings == 1 else math.inf)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

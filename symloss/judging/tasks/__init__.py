@@ -1,0 +1,176 @@
+"""The table of tasks, and how an experiment's [task] section becomes one.
+
+A new task is one file here and one line in TASKS; a user's own task is a file that the experiment names.
+"""
+
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symloss.errors import ExperimentError, SymlossError, unknown
+
+if TYPE_CHECKING:
+    from symloss.judging.tasks.task import Task
+
+RESERVED = ("name", "factory", "folder")
+
+
+@dataclass(frozen=True)
+class TaskFactory:
+    """A built-in task.
+
+    Args:
+        home: `module:function`, imported when the task is made: listing the tasks costs no torch import.
+        options: name of a setting -> what it does; the keywords of the function.
+    """
+
+    name: str
+    slot: str
+    about: str
+    home: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def make(self, **options: Any) -> "Task":
+        """Make the task.
+
+        Raises:
+            ExperimentError: an option is out of its range.
+        """
+        module, function = self.home.split(":")
+        task: Task = getattr(importlib.import_module(module), function)(**options)
+        return task
+
+
+_HARDSHIPS = {
+    "noise": "share of training labels flipped to another class, in [0, 1); default 0",
+    "examples": "training rows kept; default all 944",
+    "imbalance": "rows of the most frequent class over the rarest's, at least 1; default 1",
+}
+_OPTIMISER = {"optimiser": "sgd, momentum or adam; default adam"}
+
+TASKS: dict[str, TaskFactory] = {
+    task.name: task
+    for task in (
+        TaskFactory(
+            "digits",
+            "classification",
+            "handwritten digits, 1797 images of 8 x 8 pixels, 10 classes",
+            "symloss.judging.tasks.digits:digits",
+            _HARDSHIPS
+            | {"model": "mlp or conv; default mlp"}
+            | _OPTIMISER
+            | {"hidden": "widths of the hidden layers; default [64, 64]"},
+        ),
+        TaskFactory(
+            "diabetes",
+            "regression",
+            "progress of diabetes in 442 patients from 10 measurements",
+            "symloss.judging.tasks.diabetes:diabetes",
+            _OPTIMISER | {"hidden": "widths of the hidden layers; default [32, 32]"},
+        ),
+        TaskFactory(
+            "digits_activation",
+            "activation",
+            "handwritten digits; the formula is the perceptron's nonlinearity",
+            "symloss.judging.tasks.digits_activation:digits_activation",
+            _HARDSHIPS | _OPTIMISER | {"hidden": "widths of the hidden layers; default [64, 64]"},
+        ),
+    )
+}
+
+
+def make_task(spec: Mapping[str, Any]) -> "Task":
+    """Make the task that an experiment's [task] section describes.
+
+    A `factory` is a Python file of the user's: making the task RUNS THAT FILE'S CODE, here and in every worker.
+
+    Args:
+        spec: `{"name": "digits", "noise": 0.4}`, or `{"factory": "my_task.py:task", ...}`; the other keys are options,
+            and a relative factory path starts from `spec["folder"]`.
+
+    Raises:
+        ExperimentError: the task, an option or the file is unknown, an option is out of range, the factory raises or
+            returns something else.
+
+    Example:
+        >>> make_task({"name": "digits", "noise": 0.4}).slot
+        'classification'
+    """
+    options = {key: value for key, value in spec.items() if key not in RESERVED}
+    if ("name" in spec) == ("factory" in spec):
+        raise ExperimentError(
+            f"[task] needs either name (one of {', '.join(sorted(TASKS))}) "
+            'or factory, e.g. factory = "my_task.py:task".'
+        )
+    if "factory" in spec:
+        return _make_own(str(spec["factory"]), Path(spec.get("folder", ".")), options)
+    name = str(spec["name"])
+    if name not in TASKS:
+        raise ExperimentError(unknown("[task] name", "task", name, TASKS))
+    for option in options:
+        if option not in TASKS[name].options:
+            raise ExperimentError(unknown(f"[task] {name}", "option", option, TASKS[name].options))
+    return TASKS[name].make(**options)
+
+
+def _make_own(factory: str, folder: Path, options: Mapping[str, Any]) -> "Task":
+    """Call the function of a user's file and check what it returns."""
+    function = _load_function(factory, folder)
+    try:
+        inspect.signature(function).bind(**options)
+    except TypeError as error:
+        raise ExperimentError(
+            f"[task] factory {factory} does not take these options: {error}. Given: {sorted(options)}."
+        ) from error
+    try:
+        task = function(**options)
+    except SymlossError:
+        raise
+    except Exception as error:
+        raise ExperimentError(f"[task] factory {factory} raised {_named(error)}.") from error
+    missing = [part for part in ("split", "test", "model", "metric", "slot") if not hasattr(task, part)]
+    if missing:
+        raise ExperimentError(
+            f"[task] factory {factory} must return a SupervisedTask (or an object like it), it returned "
+            f"{type(task).__name__} without {', '.join(missing)}."
+        )
+    made: Task = task
+    return made
+
+
+def _load_function(factory: str, folder: Path) -> Callable[..., Any]:
+    """Import a user's file by its path and return the function that it names."""
+    path_text, colon, name = factory.rpartition(":")
+    if not colon or not path_text.endswith(".py") or not name.isidentifier():
+        raise ExperimentError(f"[task] factory must be 'file.py:function', e.g. 'my_task.py:task', got '{factory}'.")
+    path = (folder / path_text).resolve()
+    if not path.is_file():
+        raise ExperimentError(
+            f"[task] factory names the file {path}, which does not exist. A relative path starts from {folder}."
+        )
+    module = _import_file(path)
+    functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    if not callable(getattr(module, name, None)):
+        raise ExperimentError(unknown(f"[task] factory {path_text}", "function", name, functions))
+    function: Callable[..., Any] = getattr(module, name)
+    return function
+
+
+def _import_file(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"symloss_own_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ExperimentError(f"[task] factory: importing {path} raised {_named(error)}.") from error
+    return module
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

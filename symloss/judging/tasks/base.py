@@ -1,0 +1,290 @@
+"""Bring your own model and data: a supervised task in about ten lines.
+
+The test part is carved out once by a fixed seed; each seed draws its own training and validation part from the rest.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from symloss.errors import ExperimentError, unknown
+from symloss.judging.optimisers import OPTIMISERS
+from symloss.judging.tasks.metrics import Metric, read_metric
+from symloss.judging.tasks.parts import carve, check_no_shared_rows, read_part
+from symloss.judging.tasks.task import OptimiserFactory, Split, Task, generator, stream
+from symloss.language.slots import SLOTS
+
+__all__ = ["SupervisedTask", "Split", "Task"]
+
+TEST_SEED = 20_190_527  # one for all tasks and for ever: no run may choose its test part
+
+Alter = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+GivenMetric = str | tuple[Callable[[Tensor, Tensor], float], str] | Metric
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows that training may see (some of them fixed as validation) and the test part."""
+
+    x: Tensor
+    y: Tensor
+    fixed_validation: int
+    test: tuple[Tensor, Tensor]
+
+
+class Standardised(nn.Module):
+    """A model behind inputs shifted and scaled by the training part's mean and deviation."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, model: nn.Module, x: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("mean", x.mean(0))
+        self.register_buffer("deviation", x.std(0).clamp_min(1e-6))
+
+    def forward(self, x: Tensor, *rest: Any) -> Tensor:
+        """Shift, scale, and hand on."""
+        result: Tensor = self.model((x - self.mean) / self.deviation, *rest)
+        return result
+
+
+class SupervisedTask:
+    """A base problem made of data and a model.
+
+    Args:
+        name: in reports and complaints.
+        model: called without arguments, returns a fresh `nn.Module`; an `nn.Module` class will do. It maps
+            `(batch, ...)` to `(batch, outputs)`; in the slot `activation` its forward takes `(x, nonlinearity)`.
+        x: `(rows, ...)` all inputs, with `y` `(rows,)`: integers are labels 0, 1, ..., floats are regression targets.
+        y: the targets of x.
+        train: instead of x and y, a pair `(x, y)` or a torch Dataset.
+        validation: a part of its own; otherwise it is drawn from the training rows for each seed.
+        test: a part of its own; otherwise it is carved out once.
+        slot: where formulas plug in; by default `classification` for labels and `regression` for floats.
+        metric: a name, or `(function, "maximise")`, or `(function, "minimise")`; by default accuracy, or mse.
+        also: further metrics to measure; by default nll and ece, or mae and r2.
+        optimiser: `sgd`, `momentum`, `adam`, or a factory `(parameters, learning_rate) -> torch optimiser`; with a
+            factory the task trains one by one, which is slower.
+        learning_rates: what an experiment tries that names none.
+        batch_size: rows per step.
+        fractions: of the test part in all rows, and of validation in the rest.
+        standardise: shift and scale inputs by the training part's mean and deviation.
+        alter: changes the training part `(index, y, generator) -> (index, y)`, e.g. adds label noise; never the others.
+
+    Raises:
+        ExperimentError: data do not fit, parts share rows, the model does not map x to outputs, a name is unknown.
+
+    Example:
+        >>> SupervisedTask("mine", x=x, y=y, model=lambda: nn.Linear(20, 3), batch_size=32)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: Callable[[], nn.Module],
+        x: Any = None,
+        y: Any = None,
+        train: Any = None,
+        validation: Any = None,
+        test: Any = None,
+        slot: str | None = None,
+        metric: GivenMetric | None = None,
+        also: Sequence[GivenMetric] | None = None,
+        optimiser: str | OptimiserFactory = "adam",
+        learning_rates: Sequence[float] = (0.001, 0.003, 0.01),
+        batch_size: int = 64,
+        fractions: tuple[float, float] = (0.3, 0.25),
+        standardise: bool = False,
+        alter: Alter | None = None,
+    ) -> None:
+        self.name = name
+        self._factory = model
+        self._standardise = standardise
+        self._alter = alter
+        self._fractions = check_fractions(name, fractions)
+        whole = (x, y) if train is None else train
+        if train is not None and (x is not None or y is not None):
+            raise ExperimentError(f"task '{name}': give either x and y, or train, not both.")
+        self._parts = read_parts(name, whole, validation, test, self._fractions[0])
+        self.x = self._parts.x
+        labels = not self._parts.y.is_floating_point()
+        self.slot = check_slot(name, slot or ("classification" if labels else "regression"))
+        self.metric = read_metric(f"task '{name}'", metric or ("accuracy" if labels else "mse"))
+        others = (("nll", "ece") if labels else ("mae", "r2")) if also is None else also
+        self.metrics = read_metrics(name, self.metric, others)
+        self.optimiser = check_optimiser(name, optimiser)
+        self.learning_rates = check_rates(name, learning_rates)
+        self.batch_size = check_batch(name, batch_size)
+        self.width = self._probe_width(labels)
+        self.split(0)  # what `alter` refuses must be heard now, not in the middle of a search
+
+    def split(self, seed: int) -> Split:
+        """Divide the rows that are not the test part into training and validation.
+
+        Args:
+            seed: the same seed gives the same split, whatever was drawn before.
+        """
+        y, fixed = self._parts.y, self._parts.fixed_validation
+        if fixed:
+            train, valid = torch.arange(len(y) - fixed), torch.arange(len(y) - fixed, len(y))
+        else:
+            train, valid = carve(y, self._fractions[1], generator(seed, "split"))
+        train_y = y[train]
+        if self._alter is not None:
+            train, train_y = self._alter(train, train_y, generator(seed, "alter"))
+        assert not set(train.tolist()) & set(valid.tolist()), "training and validation share rows"
+        return Split(train, train_y, valid, y[valid])
+
+    def test(self) -> tuple[Tensor, Tensor]:
+        """Return the test part: inputs `(n, ...)` and true targets `(n,)`."""
+        return self._parts.test
+
+    def model(self, seed: int) -> nn.Module:
+        """Make the base model with a seed's initial weights.
+
+        Raises:
+            ExperimentError: the factory raises or returns something else.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream(seed, "weights"))
+            model = self._fresh_model()
+        return Standardised(model, self.x[self.split(seed).train_index]) if self._standardise else model
+
+    def _fresh_model(self) -> nn.Module:
+        try:
+            model: object = self._factory()
+        except Exception as error:
+            raise ExperimentError(f"task '{self.name}': the model factory raised {named(error)}.") from error
+        if not isinstance(model, nn.Module):
+            kind = type(model).__name__
+            raise ExperimentError(
+                f"task '{self.name}': model must be a function without arguments that returns an nn.Module, "
+                f"it returned {kind}."
+            )
+        return model
+
+    def _probe_width(self, labels: bool) -> int:
+        """Run the model on two rows: a model that does not fit its data must say so before a search starts."""
+        rows = self.x[:2]
+        model = self.model(0).eval()
+        try:
+            with torch.no_grad():
+                output = SLOTS[self.slot].forward(torch.relu, model, rows)
+        except Exception as error:
+            raise ExperimentError(
+                f"task '{self.name}': the model does not take inputs of shape {tuple(rows.shape)}: {named(error)}."
+            ) from error
+        if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != len(rows):
+            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ExperimentError(
+                f"task '{self.name}': the model must map (batch, ...) to (batch, outputs), "
+                f"it gave {got} for a batch of {len(rows)}."
+            )
+        return check_width(self.name, output.shape[1], labels, self._parts)
+
+
+def read_parts(name: str, whole: Any, validation: Any, test: Any, test_fraction: float) -> Parts:
+    """Read what the user gave; carve out the test part where there is none."""
+    if whole is None or (isinstance(whole, tuple) and any(part is None for part in whole)):
+        raise ExperimentError(
+            f"task '{name}' has no data. Give x and y, or train (and test) as pairs (x, y) or Datasets."
+        )
+    x, y = read_part(f"task '{name}': train", whole)
+    given = {"train": x}
+    if test is None:
+        kept, carved = carve(y, test_fraction, generator(TEST_SEED, "test"))
+        judged, x, y = (x[carved], y[carved]), x[kept], y[kept]
+    else:
+        judged = read_part(f"task '{name}': test", test)
+        given["test"] = judged[0]
+    fixed = 0
+    if validation is not None:
+        valid_x, valid_y = read_part(f"task '{name}': validation", validation)
+        given["validation"] = valid_x
+        fixed = len(valid_y)
+    check_same_kind(name, given, [y, judged[1]] + ([valid_y] if fixed else []))
+    check_no_shared_rows(name, given)
+    if fixed:
+        x, y = torch.cat([x, valid_x]), torch.cat([y, valid_y])
+    return Parts(x, y, fixed, judged)
+
+
+def check_same_kind(name: str, given: dict[str, Tensor], targets: Sequence[Tensor]) -> None:
+    """Refuse parts whose rows differ in shape, or whose targets are labels here and floats there."""
+    shapes = {part: tuple(x.shape[1:]) for part, x in given.items()}
+    if len(set(shapes.values())) > 1:
+        raise ExperimentError(f"task '{name}': the rows of its parts differ in shape: {shapes}.")
+    if len({y.dtype for y in targets}) > 1:
+        raise ExperimentError(f"task '{name}': y must be integers (labels) in every part, or floats in every part.")
+
+
+def check_width(name: str, width: int, labels: bool, parts: Parts) -> int:
+    """Refuse labels that the model has no output for."""
+    if labels:
+        every = torch.cat([parts.y, parts.test[1]])
+        low, high = int(every.min()), int(every.max())
+        if low < 0 or high >= width:
+            raise ExperimentError(
+                f"task '{name}': labels run from {low} to {high}, and the model has {width} outputs. "
+                f"Labels must be 0 to {width - 1}: renumber them, or give the model {high + 1} outputs."
+            )
+    return width
+
+
+def check_slot(name: str, slot: str) -> str:
+    """Refuse an unknown slot."""
+    if slot not in SLOTS:
+        raise ExperimentError(unknown(f"task '{name}'", "slot", slot, SLOTS))
+    return slot
+
+
+def check_optimiser(name: str, optimiser: str | OptimiserFactory) -> str | OptimiserFactory:
+    """Refuse an unknown optimiser."""
+    if isinstance(optimiser, str) and optimiser not in OPTIMISERS:
+        raise ExperimentError(unknown(f"task '{name}'", "optimiser", optimiser, OPTIMISERS))
+    if not isinstance(optimiser, str) and not callable(optimiser):
+        raise ExperimentError(f"task '{name}': optimiser must be a name or a factory, got {optimiser!r}.")
+    return optimiser
+
+
+def check_fractions(name: str, fractions: tuple[float, float]) -> tuple[float, float]:
+    """Refuse fractions that leave a part empty."""
+    if len(fractions) != 2 or not all(0 < fraction < 1 for fraction in fractions):
+        raise ExperimentError(
+            f"task '{name}': fractions must be two numbers between 0 and 1, of the test part and of validation, "
+            f"got {fractions!r}."
+        )
+    return fractions
+
+
+def check_rates(name: str, rates: Sequence[float]) -> tuple[float, ...]:
+    """Refuse an empty list of learning rates, and rates that are not positive."""
+    if not rates or not all(rate > 0 for rate in rates):
+        raise ExperimentError(
+            f"task '{name}': learning_rates must be positive numbers, at least one, got {list(rates)!r}."
+        )
+    return tuple(float(rate) for rate in rates)
+
+
+def check_batch(name: str, batch_size: int) -> int:
+    """Refuse a batch without rows."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ExperimentError(f"task '{name}': batch_size must be a whole number of at least 1, got {batch_size!r}.")
+    return batch_size
+
+
+def read_metrics(name: str, first: Metric, also: Sequence[GivenMetric]) -> tuple[Metric, ...]:
+    """Gather the judging metric and the others, each once."""
+    others = [read_metric(f"task '{name}'", given) for given in also]
+    return tuple({metric.name: metric for metric in (first, *others)}.values())
+
+
+def named(error: BaseException) -> str:
+    """Word an error on one line, with its class."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

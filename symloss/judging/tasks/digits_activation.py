@@ -1,0 +1,64 @@
+"""The digits again, with the formula inside the model: it is the perceptron's nonlinearity.
+
+Ramachandran, Zoph and Le 2017, "Searching for Activation Functions", arXiv:1710.05941.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from symloss.judging.tasks.base import SupervisedTask
+from symloss.judging.tasks.digits import CLASSES, check_hidden, pixels
+from symloss.judging.tasks.labels import Hardship
+from symloss.judging.tasks.task import OptimiserFactory
+
+
+class Perceptron(nn.Module):
+    """A perceptron whose nonlinearity is given with each call."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
+
+    def forward(self, x: Tensor, nonlinearity: Callable[[Tensor], Tensor]) -> Tensor:
+        """Map `(batch, inputs)` to `(batch, classes)` logits."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = nonlinearity(layer(x))
+        logits: Tensor = last(x)
+        return logits
+
+
+def digits_activation(
+    noise: float = 0.0,
+    examples: int | None = None,
+    imbalance: float = 1.0,
+    optimiser: str | OptimiserFactory = "adam",
+    hidden: Sequence[int] = (64, 64),
+) -> SupervisedTask:
+    """Classify handwritten digits with a perceptron that uses the formula as its nonlinearity.
+
+    Args:
+        noise: share of training labels flipped to another class, drawn anew for each seed.
+        examples: training rows kept; None keeps all 944.
+        imbalance: rows of the most frequent class over the rarest's in the training part.
+        optimiser: a name in OPTIMISERS, or a factory.
+        hidden: widths of the hidden layers.
+
+    Raises:
+        ExperimentError: an option is out of its range.
+    """
+    widths = check_hidden(hidden)
+    x, y = pixels()
+    return SupervisedTask(
+        "digits_activation",
+        slot="activation",
+        x=x,
+        y=y,
+        model=lambda: Perceptron((64, *widths, CLASSES)),
+        optimiser=optimiser,
+        learning_rates=(0.001, 0.003, 0.01),
+        batch_size=64,
+        alter=Hardship(noise, examples, imbalance),
+    )

@@ -1,0 +1,88 @@
+"""The records that searching and judging exchange: a proposed formula, and its typed end.
+
+Searching (floor 3) and judging (floor 2) meet in these records alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from symloss.language.formula import Formula
+
+
+class State(StrEnum):
+    """How a candidate ended; exactly one for every candidate that a search has issued."""
+
+    SCORED = "scored"
+    REJECTED = "rejected"
+    DUPLICATE = "duplicate"
+    DIVERGED = "diverged"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A formula proposed by a search.
+
+    Args:
+        number: counts from 0 within its run.
+        text: the genotype as text; a tree's prefix form, or the formula's text where there was no tree.
+        formula: the phenotype; None when the tree has none.
+        fault: why there is no formula, in words; empty when there is one.
+        parents: numbers of the candidates it was made from; empty for a newly grown one.
+        variation: what made it, e.g. `initial`, `crossover`, `crossover+leaf_to_node`.
+        seed: the seed that every random draw for this candidate came from.
+    """
+
+    number: int
+    text: str
+    formula: Formula | None
+    fault: str = ""
+    parents: tuple[int, ...] = ()
+    variation: str = "initial"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        assert (self.formula is None) == bool(self.fault), "a candidate has a formula or a fault"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The metrics of one training at one step: raw, so that fitness can be computed anew from a stored run.
+
+    Args:
+        step: optimiser steps done when it was measured.
+        learning_rate: of this training.
+        seed: of this training; fixes its initial weights, mini-batches, noise and split.
+        values: metric name -> value on the measured part, e.g. `{"accuracy": 0.93}`.
+    """
+
+    step: int
+    learning_rate: float
+    seed: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A candidate's typed end. Only SCORED holds measurements; every other state holds a reason in words.
+
+    Args:
+        candidate: the candidate's number.
+        twin: for DUPLICATE, the number of the earlier candidate with the same gradient, whose outcome it shares.
+        seconds: training time that this candidate cost, its share of its cohort's.
+    """
+
+    candidate: int
+    state: State
+    reason: str = ""
+    twin: int | None = None
+    measurements: tuple[Measurement, ...] = field(default=())
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        scored = self.state is State.SCORED
+        assert scored == bool(self.measurements), "only a scored outcome holds measurements"
+        assert scored != bool(self.reason), "every state but scored holds a reason"
+        assert (self.twin is not None) == (self.state is State.DUPLICATE), "a duplicate names its twin"

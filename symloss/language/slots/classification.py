@@ -1,0 +1,154 @@
+"""The classification slot: f(t, p) summed over the classes, averaged over the batch (GLO, arXiv:1905.11528, section 3).
+
+The model's logits become probabilities here, once, with the one clamp of the engine; log(p) comes from log-softmax.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symloss.language.slots.base import FreeTest, Function, Options, Response, Slot, Variable, forward_plain, reduced
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EPSILON = 1e-7  # p stays in [1e-7, 1 - 1e-7]: the nearest to 0 and 1 that keeps 1/p and log(1 - p) finite in float32
+
+
+def link(logits: Tensor, t: Tensor) -> dict[str, Tensor]:
+    """Turn raw outputs into the slot's variables.
+
+    Args:
+        logits: (..., classes).
+        t: target probabilities, (..., classes), broadcast against the logits.
+    """
+    log_p = logits.log_softmax(-1)
+    return {
+        "t": t,
+        "p": log_p.exp().clamp(EPSILON, 1 - EPSILON),
+        "log_p": log_p,
+        "C": logits.new_full((), logits.shape[-1]),
+    }
+
+
+def one_hot(target: Tensor, like: Tensor) -> Tensor:
+    """Return (..., classes) in the dtype of `like`, whose last dimension counts the classes."""
+    import torch
+
+    classes = torch.arange(like.shape[-1], device=target.device)
+    return (target.unsqueeze(-1) == classes).to(like.dtype)
+
+
+def objective(function: Function, output: Tensor, target: Tensor) -> Tensor:
+    """Return each member's mean over its mini-batch of the formula's sum over the classes."""
+    return _summed(function, output, one_hot(target, output)).mean(-1)
+
+
+def _summed(function: Function, logits: Tensor, t: Tensor) -> Tensor:
+    return function(**link(logits, t)).expand(logits.shape).sum(-1)
+
+
+def call(function: Function, options: Options, logits: Tensor, target: Tensor) -> Tensor:
+    """Compute the loss with the conventions of `torch.nn.functional.cross_entropy`.
+
+    Args:
+        logits: (classes,), (batch, classes) or (batch, classes, d1, ...).
+        target: class indices without the class dimension, or probabilities shaped like the logits.
+
+    Raises:
+        ValueError: the shapes or the type of the target do not fit the logits.
+    """
+    axis = 0 if logits.dim() == 1 else 1
+    _check_target(logits, target, axis)
+    logits = logits.movedim(axis, -1)
+    if target.is_floating_point():
+        losses = _weighted(function, options, logits, target.movedim(axis, -1).to(logits.dtype))
+        return reduced(losses, options.reduction, losses.numel())
+    kept = target != options.ignore_index
+    logits = logits.where(kept.unsqueeze(-1), logits.new_zeros(()))
+    target = target.where(kept, target.new_zeros(()))
+    losses = _weighted(function, options, logits, one_hot(target, logits))
+    losses = losses.where(kept, losses.new_zeros(()))
+    share = kept.to(losses.dtype) if options.weight is None else options.weight.to(losses.dtype)[target] * kept
+    return reduced(losses, options.reduction, share.sum())
+
+
+def _weighted(function: Function, options: Options, logits: Tensor, t: Tensor) -> Tensor:
+    smoothing = options.label_smoothing
+    if smoothing:
+        t = t * (1 - smoothing) + smoothing / logits.shape[-1]
+    terms = function(**link(logits, t)).expand(logits.shape)
+    return (terms if options.weight is None else terms * options.weight.to(terms.dtype)).sum(-1)
+
+
+def _check_target(logits: Tensor, target: Tensor, axis: int) -> None:
+    without_classes = logits.shape[:axis] + logits.shape[axis + 1 :]
+    if target.shape != (logits.shape if target.is_floating_point() else without_classes):
+        raise ValueError(
+            f"target: got {target.dtype} of shape {tuple(target.shape)} for logits of shape {tuple(logits.shape)}. "
+            f"Give class indices (integers) of shape {tuple(without_classes)}, or probabilities shaped like the logits."
+        )
+
+
+def respond(function: Function, width: int) -> Response:
+    """Evaluate value and logit gradient on outputs from uniform to confidently wrong, one-hot targets."""
+    logits, target = _probes(width)
+    values = function(**link(logits, one_hot(target, logits))).expand(logits.shape)
+    gradients = _logit_gradients(function, logits, target)
+    usual = gradients[: -2 * width]  # without the clamped edge, where all gradients but log(p)'s vanish
+    return Response(values.detach().flatten(), gradients.flatten(), usual.flatten())
+
+
+def _probes(width: int) -> tuple[Tensor, Tensor]:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    usual = torch.randn(2 * width + 4, width, generator=generator, dtype=torch.float64)
+    usual = usual * torch.linspace(0, 4, len(usual), dtype=torch.float64).unsqueeze(-1)
+    edge = 20 * torch.eye(width, dtype=torch.float64)
+    target = torch.arange(len(usual)) % width
+    right = torch.arange(width)
+    return torch.cat([usual, edge, edge]), torch.cat([target, right, (right + 1) % width])
+
+
+def _logit_gradients(function: Function, logits: Tensor, target: Tensor) -> Tensor:
+    import torch
+
+    leaf = logits.clone().requires_grad_()
+    total = _summed(function, leaf, one_hot(target, leaf)).sum()
+    if not total.requires_grad:
+        return torch.zeros_like(leaf)
+    (gradients,) = torch.autograd.grad(total, leaf)
+    return gradients
+
+
+def raises_true_class(function: Function, width: int) -> str:
+    """Check that a gradient step from a uniform output raises the true class (TaylorGLO's invariant, formula-free)."""
+    import torch
+
+    gradient = _logit_gradients(function, torch.zeros(1, width, dtype=torch.float64), torch.tensor([0]))[0]
+    if float(gradient[0]) < float(gradient[1:].max()) - 1e-9:
+        return ""
+    return f"a step at uniform output does not raise the true class (gradient {float(gradient[0]):.3g} on its logit)"
+
+
+CLASSIFICATION = Slot(
+    name="classification",
+    about="a loss of label and softmax output; sum over classes, mean over the batch",
+    variables=(
+        Variable("t", 0.0, 1.0, "target probability of the class: 0 or 1 for one-hot labels"),
+        Variable("p", EPSILON, 1 - EPSILON, "softmax output of the class"),
+        Variable("C", 2, 1e6, "number of classes", integer=True),
+    ),
+    required=("t", "p"),
+    accepts=frozenset({"weight", "ignore_index", "label_smoothing"}),
+    baselines=("cross_entropy", "label_smoothing", "focal", "poly1", "gce", "sce", "brier"),
+    traits=("optimum", "first_step"),
+    shares_forward=True,
+    forward=forward_plain,
+    objective=objective,
+    respond=respond,
+    call=call,
+    tests=(FreeTest("uniform_step", "a step at uniform output raises the true class", raises_true_class),),
+    fused=(("log(p)", "log_p"),),
+)

@@ -1,0 +1,109 @@
+"""The regression slot: g(y, f), averaged over the batch, with r = f - y as a variable of its own.
+
+A formula that sees target and prediction through their difference alone is written in r: (y - f)**2 is r**2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy
+
+from symloss.language.slots.base import FreeTest, Function, Options, Response, Slot, Variable, forward_plain, reduced
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_Y, _F, _R = (
+    Variable("y", -1e6, 1e6, "target"),
+    Variable("f", -1e6, 1e6, "prediction"),
+    Variable("r", -1e6, 1e6, "residual f - y", stands_for=("y", "f")),
+)
+
+
+def link(prediction: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Turn predictions into the slot's variables; both tensors broadcast."""
+    return {"y": y, "f": prediction, "r": prediction - y}
+
+
+def objective(function: Function, output: Tensor, target: Tensor) -> Tensor:
+    """Return each member's mean over its mini-batch; the model has one output."""
+    prediction = output[..., 0]
+    return function(**link(prediction, target.to(prediction.dtype))).expand(prediction.shape).mean(-1)
+
+
+def call(function: Function, options: Options, prediction: Tensor, y: Tensor) -> Tensor:
+    """Compute the loss with the conventions of `torch.nn.functional.mse_loss`.
+
+    Raises:
+        ValueError: prediction and target differ in shape, which would broadcast silently.
+    """
+    if prediction.shape != y.shape:
+        raise ValueError(
+            f"target: got shape {tuple(y.shape)} for predictions of shape {tuple(prediction.shape)}. Give equal shapes."
+        )
+    losses = function(**link(prediction, y.to(prediction.dtype))).expand(prediction.shape)
+    return reduced(losses, options.reduction, losses.numel())
+
+
+def respond(function: Function, width: int) -> Response:
+    """Evaluate value and gradient over targets and residuals from 0 to 30 standard deviations."""
+    import torch
+
+    y, r = (part.flatten() for part in torch.meshgrid(_scale(), _scale(), indexing="ij"))
+    f = (y + r).requires_grad_()
+    values = function(**link(f, y)).expand(f.shape)
+    if not values.requires_grad:
+        gradients = torch.zeros_like(f)
+    else:
+        (gradients,) = torch.autograd.grad(values.sum(), f)
+    return Response(values.detach(), gradients, gradients)
+
+
+def _scale() -> Tensor:
+    import torch
+
+    half = torch.tensor([0.013, 0.11, 0.37, 0.83, 1.41, 2.9, 7.3, 30.0], dtype=torch.float64)
+    return torch.cat([-half.flip(0), half])
+
+
+def approaches_target(function: Function, width: int) -> str:
+    """Check that one gradient step moves a prediction that is off by one standard deviation towards its target."""
+    import torch
+
+    y = torch.linspace(-1.5, 1.5, 7, dtype=torch.float64)
+    for side in (-1.0, 1.0):
+        f = (y + side).requires_grad_()
+        values = function(**link(f, y)).expand(f.shape)
+        slope = float(torch.autograd.grad(values.sum(), f)[0].mean()) if values.requires_grad else 0.0
+        if not slope * side > 1e-9:
+            place = "above" if side > 0 else "below"
+            return f"a step does not bring a prediction that is {place} its target nearer (gradient {slope:.3g})"
+    return ""
+
+
+def normalise(expr: sympy.Expr) -> sympy.Expr:
+    """Write a formula in r alone where that is possible, in y and f otherwise."""
+    y, f, r = _Y.symbol, _F.symbol, _R.symbol
+    if not expr.has(y, f):
+        return expr
+    in_residual = expr.subs(f, y + r)
+    return expr.subs(r, f - y) if in_residual.has(y) else in_residual
+
+
+REGRESSION = Slot(
+    name="regression",
+    about="a loss of target and prediction; mean over the batch",
+    variables=(_Y, _F, _R),
+    required=("y", "f"),
+    accepts=frozenset(),
+    baselines=("mse", "l1", "huber", "log_cosh"),
+    traits=("residual_optimum",),
+    shares_forward=True,
+    forward=forward_plain,
+    objective=objective,
+    respond=respond,
+    call=call,
+    tests=(FreeTest("approach", "a step brings a prediction nearer to its target", approaches_target),),
+    normalise=normalise,
+)

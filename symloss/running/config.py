@@ -1,0 +1,293 @@
+"""An experiment: what is searched, on which task, at what cost, until when, and how the winner is tried.
+
+It is read from TOML with overrides, checked whole, and written back resolved, so that a run says what it was.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+import symloss
+from symloss.errors import ExperimentError, unknown
+from symloss.settings import (
+    choice,
+    duration,
+    number,
+    override,
+    pattern,
+    read_record,
+    read_toml,
+    setting,
+    several,
+    whole,
+)
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+RATE = number(0.0, above=True)
+
+# What a resumed run may change: results so far do not depend on these.
+CHANGEABLE = ("stop", "finals")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one evaluation may cost.
+
+    Args:
+        steps: optimiser steps of each training.
+        learning_rates: every candidate trains at each, and is judged at its best one; None for the task's own.
+        seeds: trainings per learning rate, each with weights, order, noise and split of its own.
+        rungs: steps below `steps` at which validation is measured as well.
+        cohort: candidates that train together.
+        stack: train a cohort as one stacked model, one by one, or as a short measurement says.
+        timeout: seconds that one cohort may take.
+    """
+
+    steps: int = setting(whole(1), 300)
+    learning_rates: tuple[float, ...] | None = setting(several(RATE, "[0.001, 0.01]"), None)
+    seeds: int = setting(whole(1), 2)
+    rungs: tuple[int, ...] = setting(several(whole(1), "[50, 100]", at_least=0), ())
+    cohort: int = setting(whole(1), 16)
+    stack: str = setting(choice("auto", "stacked", "single"), "auto")
+    timeout: float = setting(duration(), 120.0)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When the search ends: whichever of these comes first.
+
+    Args:
+        generations: batches that the search has asked for and been told about.
+        evaluations: distinct candidates trained; the batch in which the number is reached is finished.
+        time: seconds of searching, all sessions of the run together.
+        target: fitness, in the metric's own units, that the best candidate must reach.
+    """
+
+    generations: int | None = setting(whole(1), None)
+    evaluations: int | None = setting(whole(1), None)
+    time: float | None = setting(duration(), None)
+    target: float | None = setting(number(), None)
+
+
+@dataclass(frozen=True)
+class FinalsPlan:
+    """How the winner is chosen and tried.
+
+    Args:
+        seeds: fresh training seeds, at least 2 for an interval.
+        top: best formulas of the search that enter.
+        steps: optimiser steps; None for the budget's.
+        learning_rates: tuned over, for every formula alike; None for the budget's and one beyond at either end.
+        baselines: zoo names, the first is the one to beat; None for the slot's.
+        resamples: of the bootstrap behind each interval.
+    """
+
+    seeds: int = setting(whole(2), 12)
+    top: int = setting(whole(1), 5)
+    steps: int | None = setting(whole(1), None)
+    learning_rates: tuple[float, ...] | None = setting(several(RATE, "[0.001, 0.01]"), None)
+    baselines: tuple[str, ...] | None = setting(several(pattern(NAME, "a zoo name"), '["cross_entropy"]'), None)
+    resamples: int = setting(whole(100), 5000)
+
+
+@dataclass(frozen=True)
+class _Top:
+    """The keys outside the sections."""
+
+    name: str = setting(pattern(NAME, "up to 64 letters, digits, '_', '.' and '-'"))
+    seed: int = setting(whole(0), 0)
+    grammar: str = setting(pattern(r"[^\n]+", "a grammar's name, or the path of a .toml file"), "compact")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a run's result; the machine and the number of workers do not.
+
+    Args:
+        grammar: a built-in grammar's name, or an absolute path.
+        task: as `tasks.make_task` reads it, with the `folder` that a relative factory path starts from.
+        search: `method`, and that method's settings.
+    """
+
+    name: str
+    seed: int
+    grammar: str
+    task: Mapping[str, Any]
+    search: Mapping[str, Any]
+    budget: Budget = field(default_factory=Budget)
+    stop: Stop = field(default_factory=Stop)
+    finals: FinalsPlan = field(default_factory=FinalsPlan)
+
+    @property
+    def method(self) -> str:
+        """The search's name in SEARCHES."""
+        return str(self.search["method"])
+
+    @property
+    def search_settings(self) -> dict[str, Any]:
+        """The search's own settings, without its method."""
+        return {key: value for key, value in self.search.items() if key != "method"}
+
+
+SECTIONS = {"budget": Budget, "stop": Stop, "finals": FinalsPlan}
+
+
+def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Experiment:
+    """Read an experiment by the name of a built-in one or by path.
+
+    Args:
+        overrides: changes such as `search.population=80` or `stop.time=10m`, made before anything is checked.
+
+    Raises:
+        ExperimentError: there is no such experiment, or it cannot be run as it stands.
+
+    Example:
+        >>> load_experiment("noisy_digits", ["stop.generations=3"]).stop.generations
+        3
+    """
+    path = _find(str(name_or_path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"{path} cannot be read as an experiment: {error}.") from error
+    table = override({"name": path.stem, **read_toml(text, str(path))}, overrides)
+    return read_experiment(table, str(path), path.parent)
+
+
+def read_experiment(table: Mapping[str, Any], place: str, folder: Path) -> Experiment:
+    """Check a table and turn it into an experiment.
+
+    Args:
+        place: the file, as complaints name it.
+        folder: where relative paths start.
+
+    Raises:
+        ExperimentError: a key is unknown, missing or not allowed, or no stop is set.
+    """
+    top = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
+    known = [*(each.name for each in fields(Experiment))]
+    for key in table:
+        if key not in known:
+            raise ExperimentError(unknown(place, "section" if key not in top else "key", key, known))
+    _sections_are_tables(table, place)
+    head = read_record(_Top, _only(top, _Top), place)
+    sections: dict[str, Any] = {
+        key: read_record(kind, table.get(key, {}), f"{place}: [{key}]") for key, kind in SECTIONS.items()
+    }
+    task, search = _task(table.get("task"), place, folder), {"method": "evolution", **table.get("search", {})}
+    experiment = Experiment(head.name, head.seed, _grammar(head.grammar, folder), task, search, **sections)
+    _check(experiment, place)
+    return experiment
+
+
+def resolved(experiment: Experiment, learning_rates: Sequence[float]) -> Experiment:
+    """Fill in what an experiment leaves to its task and to its own budget.
+
+    Args:
+        learning_rates: the task's own.
+
+    Returns:
+        The experiment with all learning rates and steps in place, as it is kept with its run.
+    """
+    rates = experiment.budget.learning_rates or tuple(learning_rates)
+    beyond = (float(f"{min(rates) / 3:.3g}"), *rates, float(f"{max(rates) * 3:.3g}"))
+    finals = replace(
+        experiment.finals,
+        steps=experiment.finals.steps or experiment.budget.steps,
+        learning_rates=experiment.finals.learning_rates or tuple(sorted(beyond)),
+    )
+    return replace(experiment, budget=replace(experiment.budget, learning_rates=rates), finals=finals)
+
+
+def experiment_toml(experiment: Experiment) -> str:
+    """Write a resolved experiment as TOML that reads back as the same experiment."""
+    table: dict[str, Any] = {"name": experiment.name, "seed": experiment.seed, "grammar": experiment.grammar}
+    table |= {"task": dict(experiment.task), "search": dict(experiment.search)}
+    return tomli_w.dumps(table | {key: _table(getattr(experiment, key)) for key in SECTIONS})
+
+
+def changed_for_resume(experiment: Experiment, overrides: Iterable[str], place: str) -> Experiment:
+    """Return a stored run's experiment with overrides made, where they may be made.
+
+    Raises:
+        ExperimentError: an override would change something that the results so far depend on.
+    """
+    table = override(read_toml(experiment_toml(experiment), place), overrides)
+    changed = read_experiment(table, place, Path(place).parent)
+    for each in fields(Experiment):
+        if each.name not in CHANGEABLE and getattr(changed, each.name) != getattr(experiment, each.name):
+            raise ExperimentError(
+                f"{place}: [{each.name}] differs from the run's own, and its results so far depend on it. "
+                f"A resumed run may change only [{'] and ['.join(CHANGEABLE)}]; start a new run for the rest."
+            )
+    return changed
+
+
+def list_experiments() -> list[str]:
+    """Return the names of the built-in experiments."""
+    return sorted(path.stem for folder in _folders() for path in folder.rglob("*.toml"))
+
+
+def _folders() -> list[Path]:
+    package = Path(symloss.__file__).parent
+    both = (package / "experiments", package.parent / "experiments")
+    return [folder for folder in both if folder.is_dir()][:1]
+
+
+def _find(name: str) -> Path:
+    path = Path(name)
+    if path.is_file():
+        return path.resolve()
+    if name.endswith(".toml") or len(path.parts) != 1:
+        raise ExperimentError(f"there is no experiment file {name}; built in are: {', '.join(list_experiments())}.")
+    found = [path for folder in _folders() for path in sorted(folder.rglob("*.toml")) if path.stem == name]
+    if not found:
+        raise ExperimentError(unknown("the command", "experiment", name, list_experiments()))
+    return found[0]
+
+
+def _sections_are_tables(table: Mapping[str, Any], place: str) -> None:
+    for key in ("task", "search", *SECTIONS):
+        if not isinstance(table.get(key, {}), Mapping):
+            raise ExperimentError(f"{place}: {key} is {table[key]!r}; it must be a section, [{key}].")
+    for each in fields(_Top):
+        if isinstance(table.get(each.name), Mapping):
+            raise ExperimentError(f"{place}: [{each.name}] is a section; it must be a value, {each.name} = ...")
+
+
+def _only(table: Mapping[str, Any], kind: type[_Top]) -> dict[str, Any]:
+    return {each.name: table[each.name] for each in fields(kind) if each.name in table}
+
+
+def _task(table: Mapping[str, Any] | None, place: str, folder: Path) -> dict[str, Any]:
+    if not table:
+        raise ExperimentError(f'{place} lacks [task]; write name = "digits", or factory = "my_task.py:task".')
+    if "factory" not in table:
+        return dict(table)
+    base = folder / str(table.get("folder", "."))
+    return {**table, "folder": str(base.resolve())}
+
+
+def _grammar(name: str, folder: Path) -> str:
+    return str((folder / name).resolve()) if name.endswith(".toml") else name
+
+
+def _check(experiment: Experiment, place: str) -> None:
+    budget, stop = experiment.budget, experiment.stop
+    if not isinstance(experiment.search["method"], str):
+        raise ExperimentError(f"{place}: [search] method is {experiment.method}; it must be a search's name.")
+    if any(rung >= budget.steps for rung in budget.rungs):
+        raise ExperimentError(
+            f"{place}: [budget] rungs is {list(budget.rungs)}; each must lie below steps = {budget.steps}."
+        )
+    if all(getattr(stop, each.name) is None for each in fields(stop)):
+        names = ", ".join(each.name for each in fields(stop))
+        raise ExperimentError(f"{place}: [stop] is empty, so the search would never end; set one of {names}.")
+
+
+def _table(record: Budget | Stop | FinalsPlan) -> dict[str, Any]:
+    pairs = ((each.name, getattr(record, each.name)) for each in fields(record))
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in pairs if value is not None}

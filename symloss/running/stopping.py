@@ -1,0 +1,174 @@
+"""When a run ends: an experiment's stops, and the signals of a person or a machine that wants it to end now.
+
+Stops that decide a result are looked at between batches only; time and signals may end the run within one, which is
+then left to a resume.
+"""
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from symloss.language.candidate import Outcome, State
+from symloss.running.config import Stop
+from symloss.running.observer import Progress
+from symloss.running.store import TRAINED
+from symloss.searching.archive import HallOfFame
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """Listens to SIGINT and SIGTERM: the first asks for an orderly end, the second ends the process at once.
+
+    A context manager that gives the old handlers back. Outside the main thread it hears nothing.
+    """
+
+    def __init__(self) -> None:
+        self.heard: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self.listen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def listen(self) -> None:
+        """Install the handlers, again and again: Ray puts its own in place below Python, where no one can see it."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in SIGNALS:
+            current = signal.signal(number, self._handle)
+            self._before.setdefault(number, current if current is not None else signal.SIG_DFL)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.heard is not None:
+            raise SystemExit(128 + number)
+        self.heard = number
+
+
+@dataclass
+class Tally:
+    """What the told batches add up to; the same after a resume as without a break."""
+
+    batches: int = 0
+    candidates: int = 0
+    counts: Counter[State] = field(default_factory=Counter)
+
+    @property
+    def evaluated(self) -> int:
+        """Distinct candidates trained."""
+        return sum(self.counts[state] for state in TRAINED)
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Count a told batch."""
+        self.batches += 1
+        self.candidates += len(outcomes)
+        self.counts.update(outcome.state for outcome in outcomes)
+
+
+class Ending:
+    """Decides when a search ends, and says why in words.
+
+    Args:
+        stop: the experiment's.
+        sign: 1 where the metric is maximised, -1 where it is minimised; turns the target into a fitness.
+        told: batches that earlier sessions told; they are replayed without a look at the stops.
+        spent: seconds that earlier sessions searched.
+        interrupts: heard signals end the search too.
+    """
+
+    def __init__(self, stop: Stop, sign: int, told: int, spent: float, interrupts: Interrupts) -> None:
+        self.tally = Tally()
+        self.told = told
+        self.best: tuple[str, float] | None = None
+        self._stop = stop
+        self._sign = sign
+        self._spent = spent
+        self._interrupts = interrupts
+        self._began = time.monotonic()
+        self._trained = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds searched, all sessions together."""
+        return self._spent + time.monotonic() - self._began
+
+    def reason(self) -> str:
+        """Return why no further batch is begun; empty to go on."""
+        if self._interrupts.heard is None and self.tally.batches < self.told:
+            return ""
+        return self.cut_short() or next((words for reached, words in self._stops() if reached), "")
+
+    def cut_short(self) -> str:
+        """Return why a batch is left unfinished; empty to go on."""
+        if self._interrupts.heard is not None:
+            return f"interrupted by {signal.Signals(self._interrupts.heard).name}"
+        limit = self._stop.time
+        return f"the time of {limit:g} seconds is over" if limit is not None and self.seconds >= limit else ""
+
+    def now(self) -> bool:
+        """Whether to end within a batch; the pool asks this often."""
+        self._interrupts.listen()
+        return bool(self.cut_short())
+
+    def trained(self, outcomes: Sequence[Outcome]) -> None:
+        """Count what this session has trained, for its speed."""
+        self._trained += len(outcomes)
+
+    def told_batch(self, outcomes: Sequence[Outcome], archive: HallOfFame) -> None:
+        """Count a batch that the search was told, and look who leads now."""
+        self.tally.add(outcomes)
+        for entry in archive.best(1):
+            self.best = (entry.formula.text, entry.fitness)
+
+    def progress(self, pending: Sequence[Outcome] = ()) -> Progress:
+        """Describe how far the search is, outcomes of an unfinished batch included."""
+        tally = Tally(self.tally.batches, self.tally.candidates, Counter(self.tally.counts))
+        if pending:
+            tally.add(pending)
+        here = time.monotonic() - self._began
+        best, fitness = ("", None) if self.best is None else (self.best[0], self._sign * self.best[1])
+        return Progress(
+            generation=self.tally.batches, candidates=tally.candidates, evaluated=tally.evaluated,
+            counts=dict(tally.counts), best=best, fitness=fitness, rate=self._trained / here if here > 0 else 0.0,
+            seconds=self.seconds, left=self._left(tally.evaluated),
+        )  # fmt: skip
+
+    def _stops(self) -> list[tuple[bool, str]]:
+        stop, tally = self._stop, self.tally
+        target = None if stop.target is None else self._sign * stop.target
+        return [
+            (_reached(tally.batches, stop.generations), f"{tally.batches} generations are done"),
+            (_reached(tally.evaluated, stop.evaluations), f"{tally.evaluated} candidates are trained"),
+            (_reached(self.best[1] if self.best else None, target), f"the target of {stop.target} is reached"),
+        ]
+
+    def _left(self, evaluated: int) -> float | None:
+        stop, done = self._stop, self.tally.batches
+        per_batch = self.seconds / done if done else None
+        per_training = self.seconds / evaluated if evaluated else None
+        ends = [
+            _times(stop.generations, done, per_batch),
+            _times(stop.evaluations, evaluated, per_training),
+            _times(stop.time, self.seconds, 1.0),
+        ]
+        return min((max(0.0, end) for end in ends if end is not None), default=None)
+
+
+def _reached(value: float | None, limit: float | None) -> bool:
+    return value is not None and limit is not None and value >= limit
+
+
+def _times(limit: float | None, done: float, each: float | None) -> float | None:
+    return None if limit is None or each is None else (limit - done) * each

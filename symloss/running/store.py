@@ -1,0 +1,350 @@
+"""The run store: every candidate, outcome and raw measurement of a run; the driver alone writes it.
+
+Each finished cohort is one durable transaction, so a crash loses at most what was in flight. Fitness is not stored: it
+is computed from the measurements, so that an old run can be scored anew.
+"""
+
+import hashlib
+import json
+import math
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symloss.errors import RunError
+from symloss.language.candidate import Candidate, Measurement, Outcome, State
+from symloss.running.storefile import create_file, guarded, open_file, read_file
+
+TRAINED = (State.SCORED, State.DIVERGED, State.TIMED_OUT, State.CRASHED)
+
+# What a run's result is: everything but timings and the machine.
+_RESULT = (
+    "SELECT * FROM candidates ORDER BY number",
+    "SELECT candidate, state, reason, twin FROM outcomes ORDER BY candidate",
+    "SELECT * FROM measurements ORDER BY candidate, step, learning_rate, seed, metric",
+    "SELECT number, candidates FROM batches ORDER BY number",
+    "SELECT job, part, formula, state, reason FROM trials ORDER BY job",
+    "SELECT * FROM trial_measurements ORDER BY job, step, learning_rate, seed, metric",
+    "SELECT * FROM trial_outputs ORDER BY job, seed",
+)
+
+
+@dataclass(frozen=True)
+class StoredCandidate:
+    """A candidate as the store holds it; `formula` is its text, None where there is none."""
+
+    number: int
+    batch: int
+    text: str
+    formula: str | None
+    key: str | None
+    complexity: int | None
+    fault: str
+    parents: tuple[int, ...]
+    variation: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """A batch that the search was told about.
+
+    Args:
+        candidates: how many it asked for.
+        best: highest fitness so far; None while nothing was scored.
+        seconds: it took.
+    """
+
+    number: int
+    candidates: int
+    best: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training job of the finals.
+
+    Args:
+        job: names everything that decides its result, so that it is not trained again.
+        part: `valid` or `test`, what was measured.
+        formula: text.
+        outcome: with the job's own numbering; raw measurements.
+        outputs: training seed -> the model's outputs on the test part, float32, `(examples, outputs)`.
+    """
+
+    job: str
+    part: str
+    formula: str
+    outcome: Outcome
+    outputs: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
+
+
+class RunStore:
+    """One run's record; a context manager that closes it.
+
+    Get it from `create`, `open` (the driver) or `read` (everybody else).
+
+    Raises:
+        RunError: from every method, when the file is missing, damaged, full, another program's or a newer symloss's.
+
+    Example:
+        >>> with RunStore.read(Path("runs/mine/run.sqlite")) as store:
+        ...     store.counts()
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def create(cls, path: Path, meta: Mapping[str, Any]) -> Self:
+        """Make a new run store with facts about the run; there must be no such file."""
+        store = cls(path, create_file(path))
+        store.write_meta(meta)
+        return store
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a run store to go on writing; the driver holds its directory's lock."""
+        return cls(path, open_file(path))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Open a run store for reading, also while its driver is writing."""
+        return cls(path, read_file(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a transaction that was not finished is undone."""
+        self._connection.close()
+
+    # What the driver writes.
+
+    def write_meta(self, values: Mapping[str, Any]) -> None:
+        """Keep facts about the run, plain JSON under names."""
+        rows = [(key, json.dumps(value, sort_keys=True)) for key, value in values.items()]
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    def write_batch(self, batch: int, candidates: Sequence[Candidate], outcomes: Iterable[Outcome]) -> None:
+        """Keep an asked batch with the outcomes that screening gave; what is there already stays.
+
+        Raises:
+            RunError: a candidate differs from the stored one of its number, so this is not the search that wrote it.
+        """
+        if not candidates:
+            return
+        rows = [_candidate_row(batch, candidate) for candidate in candidates]
+        known = {row[0]: row for row in self._rows(_CANDIDATES, (candidates[0].number, candidates[-1].number))}
+        for row in rows:
+            if known.get(row[0], row) != row:
+                raise RunError(
+                    f"{self.path}: candidate {row[0]} is '{known[row[0]][2]}' in the store, and the search proposes "
+                    f"'{row[2]}' now. The run was written by another version of symloss, or its files were changed."
+                )
+        stored = self.outcomes(candidates[0].number, candidates[-1].number)
+        with self._transaction() as connection:
+            new = [row for row in rows if row[0] not in known]
+            connection.executemany("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new)
+            _insert_outcomes(connection, [each for each in outcomes if each.candidate not in stored])
+
+    def write_outcomes(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep one cohort's outcomes, all or none."""
+        with self._transaction() as connection:
+            _insert_outcomes(connection, list(outcomes))
+
+    def write_told(self, batch: StoredBatch) -> None:
+        """Keep that the search was told a batch; being told it again on a resume changes nothing."""
+        row = (batch.number, batch.candidates, batch.best, batch.seconds)
+        with self._transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", row)
+
+    def write_trial(self, trial: Trial) -> None:
+        """Keep one job of the finals; an older one of the same name is replaced."""
+        outcome = trial.outcome
+        row = (trial.job, trial.part, trial.formula, outcome.state.value, outcome.reason, outcome.seconds)
+        blobs = [
+            (trial.job, seed, " ".join(map(str, outputs.shape)), np.ascontiguousarray(outputs, "<f4").tobytes())
+            for seed, outputs in trial.outputs.items()
+        ]
+        with self._transaction() as connection:
+            _delete_trials(connection, [trial.job])
+            connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?)", row)
+            measured = _measurement_rows(trial.job, outcome.measurements)
+            connection.executemany("INSERT INTO trial_measurements VALUES (?, ?, ?, ?, ?, ?)", measured)
+            connection.executemany("INSERT INTO trial_outputs VALUES (?, ?, ?, ?)", blobs)
+
+    def keep_trials(self, jobs: Collection[str]) -> None:
+        """Forget the trials of earlier finals, all but the named ones."""
+        with self._transaction() as connection:
+            known = [row[0] for row in connection.execute("SELECT job FROM trials").fetchall()]
+            _delete_trials(connection, [job for job in known if job not in jobs])
+
+    # What anybody reads.
+
+    def meta(self) -> dict[str, Any]:
+        """Return the facts about the run."""
+        return {key: _json(value, self.path) for key, value in self._rows("SELECT key, value FROM meta")}
+
+    def candidates(self, first: int = 0, last: int | None = None) -> Iterator[StoredCandidate]:
+        """Walk through the candidates by number."""
+        for row in self._rows(_CANDIDATES, (first, _end(last))):
+            try:
+                parents = tuple(int(number) for number in row[7].split())
+                number, batch, text, formula, key, complexity, fault = row[:7]
+                yield StoredCandidate(
+                    number, batch, text, formula, key, complexity, fault, parents, variation=row[8], seed=int(row[9])
+                )
+            except (ValueError, AttributeError) as error:
+                raise RunError(f"{self.path} is damaged: candidate {row[0]} cannot be read ({error}).") from error
+
+    def outcomes(self, first: int = 0, last: int | None = None) -> dict[int, Outcome]:
+        """Return candidate number -> outcome with its measurements."""
+        bounds = (first, _end(last))
+        rows = self._rows(
+            "SELECT candidate, step, learning_rate, seed, metric, value FROM measurements "
+            "WHERE candidate BETWEEN ? AND ? ORDER BY candidate, step, learning_rate, seed, metric", bounds,
+        )  # fmt: skip
+        measured = {number: _measurements(own) for number, own in groupby(rows, key=lambda row: row[0])}
+        ends = self._rows(
+            "SELECT candidate, state, reason, twin, seconds FROM outcomes WHERE candidate BETWEEN ? AND ?", bounds
+        )
+        return {row[0]: self._outcome(row, measured.get(row[0], ())) for row in ends}
+
+    def trials(self) -> dict[str, Trial]:
+        """Return job -> trial, all that the finals have trained."""
+        rows = self._rows("SELECT * FROM trial_measurements ORDER BY job, step, learning_rate, seed, metric")
+        measured = {job: _measurements(own) for job, own in groupby(rows, key=lambda row: row[0])}
+        outputs: dict[str, dict[int, NDArray[np.float32]]] = {}
+        for job, seed, shape, blob in self._rows("SELECT job, seed, shape, outputs FROM trial_outputs"):
+            outputs.setdefault(job, {})[seed] = _array(blob, shape, self.path)
+        return {
+            job: Trial(job, part, formula, self._outcome((0, *end), measured.get(job, ())), outputs.get(job, {}))
+            for job, part, formula, *end in self._rows(
+                "SELECT job, part, formula, state, reason, NULL, seconds FROM trials ORDER BY job"
+            )
+        }
+
+    def counts(self) -> dict[State, int]:
+        """Return how many candidates ended in each state."""
+        rows = self._rows("SELECT state, COUNT(*) FROM outcomes GROUP BY state")
+        return {State(state): count for state, count in rows if state in set(State)}
+
+    def evaluations(self) -> int:
+        """Return how many distinct candidates were trained."""
+        counts = self.counts()
+        return sum(counts.get(state, 0) for state in TRAINED)
+
+    def batches(self) -> list[StoredBatch]:
+        """Return the batches that the search was told about, in order."""
+        return [StoredBatch(*row) for row in self._rows("SELECT * FROM batches ORDER BY number")]
+
+    def digest(self) -> str:
+        """Return a sha256 over everything but timings and the machine: equal for equal results."""
+        result = hashlib.sha256()
+        for query in _RESULT:
+            result.update(query.encode())
+            for row in self._rows(query):
+                result.update(repr(row).encode())
+        return result.hexdigest()
+
+    # The inside.
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        with guarded(self.path):
+            for row in self._connection.execute(query, values):  # noqa: UP028 - would close the cursor after the file
+                yield row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with guarded(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _outcome(self, row: tuple[Any, ...], measurements: tuple[Measurement, ...]) -> Outcome:
+        number, state, reason, twin, seconds = row
+        scored = state == State.SCORED
+        if state not in set(State) or scored != bool(measurements) or scored == bool(reason):
+            raise RunError(
+                f"{self.path} is damaged: the outcome of candidate {number} does not fit its state '{state}'."
+            )
+        return Outcome(number, State(state), reason, twin, measurements, seconds)
+
+
+_CANDIDATES = "SELECT * FROM candidates WHERE number BETWEEN ? AND ? ORDER BY number"
+
+
+def _candidate_row(batch: int, candidate: Candidate) -> tuple[Any, ...]:
+    formula = candidate.formula
+    facts = (None, None, None) if formula is None else (formula.text, formula.key, formula.complexity)
+    parents = " ".join(str(number) for number in candidate.parents)
+    # A seed may exceed SQLite's 64 bits, so it is kept as text.
+    rest = (candidate.fault, parents, candidate.variation, str(candidate.seed))
+    return (candidate.number, batch, candidate.text, *facts, *rest)
+
+
+def _insert_outcomes(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+    ends = [(each.candidate, each.state.value, each.reason, each.twin, each.seconds) for each in outcomes]
+    measured = [row for each in outcomes for row in _measurement_rows(each.candidate, each.measurements)]
+    connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?)", ends)
+    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?)", measured)
+
+
+def _delete_trials(connection: sqlite3.Connection, jobs: Sequence[str]) -> None:
+    for table in ("trial_outputs", "trial_measurements", "trials"):
+        connection.executemany(f"DELETE FROM {table} WHERE job = ?", [(job,) for job in jobs])
+
+
+def _measurement_rows(owner: int | str, measurements: Iterable[Measurement]) -> Iterator[tuple[Any, ...]]:
+    for each in measurements:
+        for metric, value in each.values.items():
+            yield owner, each.step, each.learning_rate, each.seed, metric, None if math.isnan(value) else value
+
+
+def _measurements(rows: Iterable[tuple[Any, ...]]) -> tuple[Measurement, ...]:
+    # SQLite holds no NaN: it is stored as NULL.
+    groups = groupby(rows, key=lambda row: (row[1], row[2], row[3]))
+    return tuple(
+        Measurement(step, rate, seed, {row[4]: math.nan if row[5] is None else row[5] for row in own})
+        for (step, rate, seed), own in groups
+    )
+
+
+def _array(blob: bytes, shape: str, path: Path) -> NDArray[np.float32]:
+    try:
+        return np.frombuffer(blob, "<f4").reshape([int(side) for side in shape.split()])
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is damaged: outputs of the finals cannot be read ({error}).") from error
+
+
+def _json(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{path} is damaged: {error}.") from error
+
+
+def _end(last: int | None) -> int:
+    return 2**62 if last is None else last

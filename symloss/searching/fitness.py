@@ -1,0 +1,71 @@
+"""From an outcome's raw measurements to the number that a search selects by: higher is better, a failure ranks last.
+
+Each candidate is judged at its best learning rate; at one fixed rate a search would find learning rates, not losses.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+
+from symloss.errors import ExperimentError, unknown
+from symloss.language.candidate import Measurement, Outcome, State
+
+FAILED = -math.inf
+"""The fitness of every outcome but SCORED."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores outcomes by one metric.
+
+    Args:
+        metric: the name of a measured value, e.g. `accuracy`.
+        maximise: whether more of it is better.
+
+    Example:
+        >>> Judge("accuracy", maximise=True).fitness(outcome)
+        0.931
+    """
+
+    metric: str
+    maximise: bool
+
+    def fitness(self, outcome: Outcome) -> float:
+        """Return the mean over seeds at the last measured step, at the best learning rate; less is worse.
+
+        A metric to be minimised counts negatively. A learning rate at which a seed is missing or not finite counts as
+        failed; when all do, or the outcome is not SCORED, the fitness is minus infinity.
+
+        Raises:
+            ExperimentError: the outcome was not measured by this metric.
+        """
+        return max(self._by_rate(outcome).values(), default=FAILED)
+
+    def best_learning_rate(self, outcome: Outcome) -> float | None:
+        """Return the learning rate that `fitness` took, the lowest of equally good ones; None for a failure."""
+        rates = {rate: fitness for rate, fitness in self._by_rate(outcome).items() if fitness > FAILED}
+        return max(sorted(rates), key=rates.__getitem__, default=None)
+
+    def _by_rate(self, outcome: Outcome) -> dict[float, float]:
+        if outcome.state is not State.SCORED:
+            return {}
+        last = max(each.step for each in outcome.measurements)
+        seeds = {each.seed for each in outcome.measurements}
+        found: dict[float, dict[int, float]] = defaultdict(dict)
+        for each in outcome.measurements:
+            if each.step == last:
+                found[each.learning_rate][each.seed] = self._value(each)
+        return {rate: _mean(values.values()) if values.keys() == seeds else FAILED for rate, values in found.items()}
+
+    def _value(self, measurement: Measurement) -> float:
+        if self.metric not in measurement.values:
+            raise ExperimentError(unknown("the judge", "metric", self.metric, measurement.values))
+        value = measurement.values[self.metric]
+        return value if self.maximise else -value
+
+
+def _mean(values: Iterable[float]) -> float:
+    values = list(values)
+    return fmean(values) if all(map(math.isfinite, values)) else FAILED

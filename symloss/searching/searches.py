@@ -1,0 +1,64 @@
+"""The table of search methods: what proposes formulas, behind `ask(n)` and `tell(outcomes)`.
+
+A new method is one file here and one line in SEARCHES.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from symloss.errors import ExperimentError, unknown
+from symloss.language.grammar import Grammar
+from symloss.searching.base import Method, Search, SearchSettings
+from symloss.searching.evolution import Evolution, EvolutionSettings
+from symloss.searching.fitness import Judge
+from symloss.searching.random_search import RandomSearch, RandomSettings
+from symloss.settings import read_record
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """A search method.
+
+    Args:
+        settings: the record that its settings are read into.
+        make: (grammar, settings) -> Method.
+        about: one line for people.
+    """
+
+    name: str
+    settings: type[SearchSettings]
+    make: Callable[[Grammar, SearchSettings], Method]
+    about: str
+
+
+_TABLE = (
+    SearchRecord("random", RandomSettings, RandomSearch.of, "newly grown trees: the baseline"),
+    SearchRecord("evolution", EvolutionSettings, Evolution.of, "genetic programming as in GLO"),
+)
+
+SEARCHES: dict[str, SearchRecord] = {record.name: record for record in _TABLE}
+
+
+def make_search(method: str, grammar: Grammar, judge: Judge, seed: int, settings: Mapping[str, object]) -> Search:
+    """Make a search, whose every proposal is a function of these arguments and of the outcomes told to it.
+
+    Args:
+        method: a name in SEARCHES.
+        settings: those that differ from the method's defaults, e.g. `{"population": 40, "mutations": {"regrow": 0.1}}`.
+
+    Raises:
+        ExperimentError: the method or a setting is unknown, or a value is not allowed.
+
+    Example:
+        >>> search = make_search("evolution", load_grammar("compact"), Judge("accuracy", True), 0, {"population": 40})
+        >>> len(search.ask())
+        40
+    """
+    if method not in SEARCHES:
+        raise ExperimentError(unknown("[search] method", "search", method, SEARCHES))
+    record = SEARCHES[method]
+    read = read_record(record.settings, settings, "[search]")
+    return Search(record.make(grammar, read), grammar, judge, seed, read)
+
+
+__all__ = ["SEARCHES", "Method", "Search", "SearchRecord", "SearchSettings", "make_search"]

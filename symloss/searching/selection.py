@@ -1,0 +1,99 @@
+"""Who becomes a parent: roulette, tournament, double tournament and Pareto tournament.
+
+Higher fitness is better; candidates that failed have minus infinity and lose to all that did not.
+"""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from deap import tools
+
+from symloss.language.tree import Tree, seeded
+
+
+@dataclass(frozen=True)
+class Individual:
+    """A tree with its score, as selection sees it.
+
+    Args:
+        number: of the candidate that it was.
+        origin: number of its first twin; its own where it has none.
+        fitness: minus infinity for a failure.
+        complexity: of its formula in nodes; of the tree where there is no formula.
+    """
+
+    number: int
+    origin: int
+    tree: Tree
+    fitness: float
+    complexity: int
+
+    def __len__(self) -> int:  # what DEAP's double tournament prefers to be small
+        return self.complexity
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """How hard selection presses.
+
+    Args:
+        tournament_size: aspirants in each tournament; 1 selects blindly.
+        parsimony_size: of double tournament, from 1 (no pressure to be simple) to 2 (the simpler of two always wins).
+    """
+
+    tournament_size: int = 4
+    parsimony_size: float = 1.2
+
+
+Select = Callable[[Sequence[Individual], int, random.Random, SelectionSettings], list[Individual]]
+
+
+def roulette(pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings) -> list[Individual]:
+    """Select with a probability proportional to fitness (GLO, arXiv:1905.11528).
+
+    Negative fitness, of a metric that is minimised, is counted from the worst that did not fail. Unlike DEAP's roulette
+    it survives a pool in which all fail: then everyone is equally likely.
+    """
+    finite = [each.fitness for each in pool if math.isfinite(each.fitness)]
+    base = min(0.0, *finite) if finite else 0.0
+    weights = [each.fitness - base if math.isfinite(each.fitness) else 0.0 for each in pool]
+    return rng.choices(pool, weights if sum(weights) > 0 else None, k=k)
+
+
+def tournament(pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings) -> list[Individual]:
+    """Select the fittest of `tournament_size` drawn at random, k times."""
+    with seeded(rng):
+        return list(tools.selTournament(list(pool), k, settings.tournament_size))
+
+
+def double_tournament(
+    pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings
+) -> list[Individual]:
+    """Select the simpler of two tournament winners, with probability `parsimony_size` / 2 (Luke and Panait 2002)."""
+    with seeded(rng):
+        fitness_size, parsimony_size = settings.tournament_size, settings.parsimony_size
+        return list(tools.selDoubleTournament(list(pool), k, fitness_size, parsimony_size, fitness_first=True))
+
+
+def pareto(pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings) -> list[Individual]:
+    """Select tournament winners by how few of the pool are both as fit and as simple, then by fitness."""
+    beaten = {id(each): sum(_dominates(other, each) for other in pool) for each in pool}
+    draws = (rng.choices(pool, k=settings.tournament_size) for _ in range(k))
+    return [min(aspirants, key=lambda each: (beaten[id(each)], -each.fitness)) for aspirants in draws]
+
+
+def _dominates(one: Individual, other: Individual) -> bool:
+    if one.fitness == -math.inf or other.fitness == -math.inf:
+        return one.fitness > other.fitness  # a failure is beaten by all that did not fail, however simple it is
+    no_worse = one.fitness >= other.fitness and one.complexity <= other.complexity
+    return no_worse and (one.fitness, one.complexity) != (other.fitness, other.complexity)
+
+
+SELECTIONS: dict[str, Select] = {
+    "roulette": roulette,
+    "tournament": tournament,
+    "double_tournament": double_tournament,
+    "pareto": pareto,
+}

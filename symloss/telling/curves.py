@@ -1,0 +1,73 @@
+"""A formula's curves: value and gradient over the one axis that tells most about formulas of its slot.
+
+Without torch, as all of the analysis; `plot.py` draws them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symloss.language.formula import Formula
+from symloss.telling.analysis import CLASSES, Array, evaluate, even_costs, slope, slope_in_p
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A formula and its gradient over one axis.
+
+    Args:
+        axis: what x is.
+        x, values, gradients: float64, 1-d, of equal length.
+        gradient_of: what the gradients differentiate by.
+    """
+
+    axis: str
+    x: Array
+    values: Array
+    gradients: Array
+    gradient_of: str
+
+
+def _classification_curves(formula: Formula, classes: int) -> Curves:
+    p = np.linspace(0.005, 0.995, 397)
+    other = (1 - p) / (classes - 1)
+    pull = slope_in_p(formula, classes, 1.0, p) - slope_in_p(formula, classes, 0.0, other)
+    values = even_costs(formula, classes, p)
+    return Curves("probability of the true class", p, values, p * (1 - p) * pull, "the true class's logit")
+
+
+def _regression_curves(formula: Formula, classes: int) -> Curves:
+    r = np.linspace(-4, 4, 401)
+    point = {"y": np.zeros_like(r), "f": r, "r": r}
+    gradients = sum(evaluate(slope(formula, name), point) for name in ("f", "r"))
+    values = evaluate(formula.node, point)
+    return Curves("residual f - y (target 0)", r, _filled(values, r), _filled(gradients, r), "the prediction")
+
+
+def _activation_curves(formula: Formula, classes: int) -> Curves:
+    x = np.linspace(-5, 5, 401)
+    values, gradients = (evaluate(node, {"x": x}) for node in (formula.node, slope(formula, "x")))
+    return Curves("input", x, _filled(values, x), _filled(gradients, x), "the input")
+
+
+def _filled(values: Any, like: Array) -> Array:
+    return np.broadcast_to(np.asarray(values, dtype=np.float64), like.shape)
+
+
+CURVES: dict[str, Callable[[Formula, int], Curves]] = {
+    "classification": _classification_curves,
+    "regression": _regression_curves,
+    "activation": _activation_curves,
+}
+
+
+def curves(formula: Formula, classes: int = CLASSES) -> Curves:
+    """Return value and gradient over the axis that tells most about a formula of its slot.
+
+    Classification: over the true class's probability, the others alike. Regression: over the residual at target 0.
+    """
+    return CURVES[formula.slot](formula, classes)

@@ -1,0 +1,55 @@
+"""A stored run's formulas, ranked anew from their raw measurements, without torch and without a search.
+
+The order is the hall of fame's: twins, which training cannot tell apart, stand in it once, as the simplest of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symloss.language.candidate import State
+from symloss.running.store import RunStore
+from symloss.searching.fitness import FAILED, Judge
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A scored formula of a run.
+
+    Args:
+        number: of its candidate.
+        fitness: in the metric's own units.
+    """
+
+    number: int
+    formula: str
+    complexity: int
+    fitness: float
+
+
+def rank_run(store: RunStore) -> list[Ranked]:
+    """Return a run's scored formulas, best first; of equally good ones the simpler, then the earlier."""
+    meta = store.meta()
+    judge = Judge(meta["metric"], meta["maximise"])
+    sign = 1 if judge.maximise else -1
+    outcomes = store.outcomes()
+    scores = {number: judge.fitness(each) for number, each in outcomes.items() if each.state is State.SCORED}
+    simplest: dict[int, Ranked] = {}
+    for each in store.candidates():
+        outcome = outcomes.get(each.number)
+        first = each.number if outcome is None or outcome.twin is None else outcome.twin
+        score = scores.get(first, FAILED)
+        if each.formula is None or each.complexity is None or score == FAILED:
+            continue
+        if first not in simplest or each.complexity < simplest[first].complexity:
+            simplest[first] = Ranked(each.number, each.formula, each.complexity, sign * score)
+    return sorted(simplest.values(), key=lambda each: (-sign * each.fitness, each.complexity, each.number))
+
+
+def front_of(ranked: list[Ranked]) -> list[Ranked]:
+    """Return the Pareto front of a ranking, simplest first: each is better than everything simpler."""
+    front: list[Ranked] = []
+    for each in ranked:  # best first, so whatever follows must be simpler to stand on the front
+        if not front or each.complexity < front[-1].complexity:
+            front.append(each)
+    return front[::-1]

@@ -1,0 +1,110 @@
+"""What a person names on the command line or in `symloss.load`: a run, a loss file, a published loss, or a formula.
+
+One reading for all commands, so that whatever can be shown can be exported, compared, plotted and loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from symloss.errors import FormulaError, RunError, unknown
+from symloss.language.formula import Formula, infer_slot, parse
+from symloss.language.lossfile import read_loss
+from symloss.language.operators import OPERATORS
+from symloss.language.slots import SLOTS
+from symloss.language.zoo import ZOO, zoo
+from symloss.running.rundir import find_run
+from symloss.running.store import RunStore
+from symloss.telling.ranking import rank_run
+
+_LONGEST_PATH = 1024
+_PATH = re.compile(r"[\w./~-]+")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A formula and where it comes from.
+
+    Args:
+        kind: `zoo`, `file`, `run` or `formula`.
+        name: the zoo name, the file's or the directory's name, or `formula`.
+        source: where the formula comes from, in one line.
+        evidence: what is known of its quality; plain JSON, written by whoever made the file.
+    """
+
+    kind: str
+    name: str
+    formula: Formula
+    source: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def is_run(text: str) -> bool:
+    """Whether the text names a run directory; a published loss's name never does (write `./focal` for a directory)."""
+    return text not in ZOO and Path(text).is_dir()
+
+
+def find_target(text: str, slot: str | None = None) -> Target:
+    """Find what a text names: a zoo name, a run directory (its winner), a loss file, or formula text.
+
+    Args:
+        slot: of a formula text; None infers it from the variables' names.
+
+    Raises:
+        RunError: a path leads to nothing readable, or its run has no winner yet.
+        FormulaError: the text is neither a name nor a formula; the message holds the closest name.
+
+    Example:
+        >>> find_target("-t*log(p)").formula.slot
+        'classification'
+    """
+    text = text.strip()
+    if text in ZOO:
+        return Target("zoo", text, zoo[text], f"{ZOO[text].source}: {ZOO[text].about}")
+    path = Path(text)
+    if _is_file_name(text) and path.is_dir():
+        return _of_run(path)
+    if text.endswith(".json") or (_is_file_name(text) and path.is_file()):
+        loss = read_loss(path)
+        return Target("file", re.sub(r"(\.loss)?\.json$", "", path.name), loss.formula, path.name, loss.evidence)
+    return Target("formula", "formula", _read_formula(text, slot))
+
+
+def _is_file_name(text: str) -> bool:
+    return 0 < len(text) < _LONGEST_PATH and text.isprintable()
+
+
+def _read_formula(text: str, slot: str | None) -> Formula:
+    if _WORD.fullmatch(text) and text not in _known_words():
+        raise FormulaError(unknown("the target", "loss", text, ZOO))
+    if _looks_like_path(text):
+        raise RunError(f"{text} does not exist. A target is a run directory, a loss file, a zoo name or a formula.")
+    return parse(text, slot or infer_slot(text))
+
+
+def _looks_like_path(text: str) -> bool:
+    if "/" not in text or not _PATH.fullmatch(text):
+        return False
+    return text[0] in "./~" or not _known_words().issuperset(_WORD.findall(text))
+
+
+def _known_words() -> set[str]:
+    return {variable.name for slot in SLOTS.values() for variable in slot.variables} | OPERATORS.keys()
+
+
+def _of_run(path: Path) -> Target:
+    run = find_run(path)
+    if run.winner.exists():
+        loss = read_loss(run.winner)
+        return Target("run", path.resolve().name, loss.formula, f"winner of {path}", loss.evidence)
+    with RunStore.read(run.store) as store:
+        ranked, slot = rank_run(store), store.meta()["slot"]
+    if not ranked:
+        raise RunError(f"{path} has no scored formula yet. Go on with `symloss resume {path}`.")
+    note = f"best of the search on validation data, not tried in finals yet: {ranked[0].fitness:.4g}"
+    return Target("run", path.resolve().name, parse(ranked[0].formula, slot), f"best of {path}", {"note": note})
