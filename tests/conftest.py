@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """Start Ray once; pools find it running, use it, and leave it alone."""
-    from symloss.judging.pool import load_ray, start_ray
+    from symloss.judging.cluster import load_ray, start_ray
 
     ray = load_ray()
     start_ray(ray, 3, None)
@@ -19,7 +19,7 @@ def cluster() -> Iterator[None]:
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Compute on one thread, as workers do."""
-    from symloss.judging.pool import one_thread
+    from symloss.judging.serial_pool import one_thread
 
     with one_thread():
         yield

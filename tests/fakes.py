@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from symloss.judging.evaluate import Job, Judged
-from symloss.judging.train import Plan
+from symloss.judging.plan import Plan
 from symloss.language.candidate import Measurement, Outcome, State
 
 

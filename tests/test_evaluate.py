@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from symloss.judging.evaluate import Job, evaluate, judge, time_limit
+from symloss.judging.failures import OutOfTimeError
+from symloss.judging.plan import Plan
 from symloss.judging.tasks import make_task
-from symloss.judging.train import OutOfTimeError, Plan
 from symloss.language.candidate import State
 from tests.evil_task import RAISES, SPINS
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from symloss.judging.evaluate import Job, Judged
+from symloss.judging.plan import Plan
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.metrics import Metric
 from symloss.judging.tasks.task import Task
-from symloss.judging.train import Plan
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo

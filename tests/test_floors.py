@@ -25,7 +25,7 @@ FLOORS = {
 
 # The only homes of what is slow to import or must stay in one place.
 HOMES = {
-    "ray": {"symloss.judging.pool"},
+    "ray": {"symloss.judging.cluster"},
     "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
     "matplotlib": {"symloss.telling.plot"},
 }

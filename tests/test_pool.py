@@ -10,10 +10,12 @@ import pytest
 
 import symloss
 from symloss.errors import ExperimentError, RunError
-from symloss.judging import pool as pools
+from symloss.judging import ray_pool as pools
 from symloss.judging.evaluate import Job
-from symloss.judging.pool import RayPool, SerialPool, make_pool
-from symloss.judging.train import Plan
+from symloss.judging.plan import Plan
+from symloss.judging.pools import make_pool
+from symloss.judging.ray_pool import RayPool
+from symloss.judging.serial_pool import SerialPool
 from symloss.language.candidate import State
 from tests.evil_task import DIES, RAISES, SLEEPS, SPINS
 
@@ -102,7 +104,7 @@ def test_a_job_that_nobody_can_be_blamed_for_is_tried_candidate_by_candidate(mon
         asked.append([number for number, _, _ in job.candidates])
         return pools.Report((), "training did not end within 1 s", State.TIMED_OUT)
 
-    monkeypatch.setattr(pools, "judge", judge)
+    monkeypatch.setattr("symloss.judging.serial_pool.judge", judge)
     found = results(SerialPool(DIGITS), jobs(["-t*log(p)", "(t - p)**2"]))
     assert asked == [[0, 1], [0], [1]]
     assert states(found) == {0: ["timed_out"] * 2}
@@ -175,8 +177,8 @@ def test_a_number_of_workers_that_makes_no_sense_is_refused(workers, address):
 OWN_CLUSTER = """
 import sys
 from symloss.judging.evaluate import Job
-from symloss.judging.pool import make_pool
-from symloss.judging.train import Plan
+from symloss.judging.pools import make_pool
+from symloss.judging.plan import Plan
 
 pool = make_pool(1, {"name": "digits", "hidden": [8]})
 pool.start()

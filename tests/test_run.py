@@ -17,8 +17,9 @@ import pytest
 
 import symloss.running.run
 from symloss.errors import ExperimentError, RunError
+from symloss.judging.plan import Plan
+from symloss.judging.stacking import Decision
 from symloss.judging.tasks import make_task
-from symloss.judging.train import Decision, Plan
 from symloss.language.candidate import State
 from symloss.language.lossfile import read_loss
 from symloss.running.config import experiment_toml, load_experiment

@@ -8,17 +8,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from symloss.errors import ExperimentError
+from symloss.judging.batches import batches
+from symloss.judging.failures import OutOfTimeError
+from symloss.judging.plan import Plan
+from symloss.judging.stack import candidates_per_stack
+from symloss.judging.stacking import choose_stacking
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.base import SupervisedTask
 from symloss.judging.tasks.task import generator
-from symloss.judging.train import (
-    OutOfTimeError,
-    Plan,
-    batches,
-    candidates_per_stack,
-    choose_stacking,
-    train_cohort,
-)
+from symloss.judging.train import train_cohort
 from symloss.language.candidate import State
 from symloss.language.formula import parse
 from symloss.language.loss import compile_loss
@@ -90,7 +88,7 @@ def test_numbers_are_the_same_alone_and_in_company(task, plan):
 
 def test_numbers_do_not_depend_on_the_size_of_a_stack(digits, monkeypatch):
     whole = train_cohort(compiled(*TEXTS), digits, PLAN)
-    monkeypatch.setattr("symloss.judging.train.STACK_BYTES", 1)
+    monkeypatch.setattr("symloss.judging.stack.STACK_BYTES", 1)
     assert candidates_per_stack(digits, PLAN) == 1
     assert [values(one) for one in train_cohort(compiled(*TEXTS), digits, PLAN)] == [values(one) for one in whole]
 
@@ -262,11 +260,11 @@ def test_what_cannot_be_stacked_is_recognised(changes):
 
 
 def test_a_small_model_is_stacked_where_that_pays(digits, monkeypatch):
-    monkeypatch.setattr("symloss.judging.train.SLOWER", 1e9)
+    monkeypatch.setattr("symloss.judging.stacking.SLOWER", 1e9)
     decision = choose_stacking(digits, Plan(10, (0.01,), (0, 1)))
     assert decision.stack == "stacked"
     assert "ms per training" in decision.reason
-    monkeypatch.setattr("symloss.judging.train.SLOWER", 0.0)
+    monkeypatch.setattr("symloss.judging.stacking.SLOWER", 0.0)
     assert choose_stacking(digits, Plan(10, (0.01,), (0, 1))).stack == "single"
 
 

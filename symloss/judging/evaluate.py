@@ -15,8 +15,10 @@ from types import FrameType
 import numpy as np
 from numpy.typing import NDArray
 
+from symloss.judging.failures import Failures, OutOfTimeError, blamed, in_words
+from symloss.judging.plan import Plan, Trained
 from symloss.judging.tasks.task import Task
-from symloss.judging.train import Failures, OutOfTimeError, Plan, Trained, blamed, in_words, train_cohort
+from symloss.judging.train import train_cohort
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import parse
 from symloss.language.loss import TorchFunction, compile_loss

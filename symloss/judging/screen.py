@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from symloss.errors import FormulaError
-from symloss.judging.train import in_words
+from symloss.judging.failures import in_words
 from symloss.language.candidate import Candidate, Outcome, State
 from symloss.language.formula import Formula
 from symloss.language.loss import TorchFunction, compile_loss

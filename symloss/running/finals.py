@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from symloss.judging.evaluate import Job, Judged
+from symloss.judging.plan import Plan
 from symloss.judging.pool import Pool
 from symloss.judging.tasks.metrics import Metric
 from symloss.judging.tasks.task import Task
-from symloss.judging.train import Plan
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import Formula
 from symloss.language.lossfile import plain

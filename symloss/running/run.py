@@ -13,11 +13,13 @@ from typing import Any
 
 from symloss.errors import ExperimentError, unknown
 from symloss.judging.evaluate import Job
-from symloss.judging.pool import Pool, make_pool
+from symloss.judging.plan import Plan
+from symloss.judging.pool import Pool
+from symloss.judging.pools import make_pool
 from symloss.judging.screen import Screen
+from symloss.judging.stacking import choose_stacking
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
-from symloss.judging.train import Plan, choose_stacking
 from symloss.language.candidate import Candidate
 from symloss.language.formula import Formula
 from symloss.language.grammar import Grammar, load_grammar, read_grammar

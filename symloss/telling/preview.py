@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import ExperimentError
-from symloss.judging.pool import one_thread
+from symloss.judging.plan import Plan
 from symloss.judging.screen import Screen
+from symloss.judging.serial_pool import one_thread
+from symloss.judging.stacking import choose_stacking
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
-from symloss.judging.train import Plan, choose_stacking, train_cohort
+from symloss.judging.train import train_cohort
 from symloss.language.candidate import Candidate
 from symloss.language.grammar import Grammar, count_space, list_grammars, load_grammar
 from symloss.language.loss import compile_loss

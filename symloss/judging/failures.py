@@ -1,0 +1,40 @@
+"""Who is to blame when a candidate's own computation raises or does not end, and the words for it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from symloss.language.candidate import State
+
+Failures = dict[int, tuple[State, str]]  # position of a candidate in its cohort -> how it ended, and why
+
+
+class OutOfTimeError(Exception):
+    """The soft time limit; raised by the alarm, wherever training is.
+
+    Args:
+        patience: seconds that a candidate must have held things up to be blamed.
+    """
+
+    def __init__(self, patience: float) -> None:
+        super().__init__("out of time")
+        self.patience = patience
+
+
+@contextmanager
+def blamed(candidate: int, failures: Failures) -> Iterator[None]:
+    """Let a candidate's own computation fail without its neighbours."""
+    started = time.monotonic()
+    try:
+        yield
+    except OutOfTimeError as late:
+        if time.monotonic() - started < late.patience:
+            raise
+        failures[candidate] = (State.TIMED_OUT, "one step of its training did not end within the time limit")
+    except Exception as error:
+        failures[candidate] = (State.CRASHED, in_words(error))
+
+
+def in_words(error: BaseException) -> str:
+    """Word an error on one line, with its class."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -1,0 +1,71 @@
+"""What training a cohort means, and how one candidate's training ended: the records around `train.py`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symloss.errors import ExperimentError, unknown
+from symloss.language.candidate import Measurement, State
+
+STACKS = ("auto", "stacked", "single")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What training a cohort means.
+
+    Args:
+        steps: optimiser steps.
+        learning_rates: each candidate trains at each of them.
+        seeds: each fixes initial weights, mini-batch order, noise and split of one training per learning rate.
+        rungs: steps at which metrics are measured, increasing, the last is `steps`; empty for `steps` alone.
+        measure: `("valid",)`, or `("test",)`, which also keeps the outputs and takes one learning rate only.
+        stack: `stacked` trains all at once, `single` one by one, `auto` measures which pays.
+
+    Raises:
+        ExperimentError: a value is out of its range.
+    """
+
+    steps: int
+    learning_rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+    rungs: tuple[int, ...] = ()
+    measure: tuple[str, ...] = ("valid",)
+    stack: str = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rungs", self.rungs or (self.steps,))
+        if self.steps < 1:
+            raise ExperimentError(f"[budget] steps must be at least 1, got {self.steps}.")
+        if list(self.rungs) != sorted(set(self.rungs)) or self.rungs[0] < 1 or self.rungs[-1] != self.steps:
+            raise ExperimentError(
+                f"[budget] rungs must increase from at least 1 to steps = {self.steps}, got {list(self.rungs)}."
+            )
+        if not self.learning_rates or not all(0 < rate < float("inf") for rate in self.learning_rates):
+            raise ExperimentError(f"[budget] learning_rates must be positive, got {list(self.learning_rates)}.")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ExperimentError(f"[budget] seeds must differ, at least one, got {list(self.seeds)}.")
+        if self.stack not in STACKS:
+            raise ExperimentError(unknown("[budget] stack", "way to train", self.stack, STACKS))
+        if self.measure not in (("valid",), ("test",)):
+            raise ExperimentError(f"measure must be ('valid',) or ('test',), got {self.measure!r}.")
+        if self.measure == ("test",) and len(self.learning_rates) > 1:
+            raise ExperimentError("The test part is measured at one learning rate: choose it on validation first.")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How one candidate's training ended.
+
+    Args:
+        state: SCORED, DIVERGED, CRASHED or TIMED_OUT.
+        reason: why it is not SCORED, in words.
+        measurements: of the learning rates at which all seeds stayed finite; by learning rate, seed, step.
+        outputs: of the trained models on the test part, float32 `(seeds, n, outputs)`, when the plan measures it.
+    """
+
+    state: State
+    reason: str = ""
+    measurements: tuple[Measurement, ...] = ()
+    outputs: NDArray[np.float32] | None = None

@@ -1,0 +1,114 @@
+"""A stack: the models of many members that train together, as one set of tensors.
+
+A member is (seed, column); a column is a candidate at a learning rate.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from symloss.judging.optimisers import OPTIMISERS, FactoryStepper, StackedStepper, Stepper
+from symloss.judging.plan import Plan
+from symloss.judging.tasks.task import Task
+
+STACK_BYTES = 4_000_000  # of parameters in one stack: as much as stays near the processor while the optimiser passes
+
+
+@dataclass
+class Stack:
+    """Models that train together.
+
+    Args:
+        parameters: name -> `(seeds, columns, ...)`.
+        buffers: likewise.
+        alive: `(seeds, columns)`, whether loss and parameters have been finite so far.
+        candidates: numbers of the functions still in the stack; each has `rates` columns, in order.
+        stacked: whether the model runs under vmap; otherwise there is one member, and it runs as it is.
+    """
+
+    model: nn.Module
+    parameters: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+    stepper: Stepper
+    alive: Tensor
+    candidates: list[int]
+    rates: int
+    stacked: bool
+
+    def columns(self, position: int) -> slice:
+        """Return the columns of the candidate at a position."""
+        return slice(position * self.rates, (position + 1) * self.rates)
+
+    def run(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor, *rest: Any) -> Tensor:
+        """Run members' models on inputs `(seeds, batch, ...)` -> `(seeds, columns, batch, outputs)`."""
+
+        def one(p: dict[str, Tensor], b: dict[str, Tensor], inputs: Tensor) -> Tensor:
+            output: Tensor = functional_call(self.model, (p, b), (inputs, *rest))
+            return output
+
+        if not self.stacked:
+            alone = [{name: value[0, 0] for name, value in group.items()} for group in (parameters, buffers)]
+            return one(alone[0], alone[1], x[0])[None, None]
+        columns = next(iter(parameters.values())).shape[1]
+        if len(x) * columns == 1:  # torch multiplies a batch of one matrix by other code, which rounds differently
+            parameters, buffers = doubled(parameters), doubled(buffers)
+        over_columns = vmap(one, in_dims=(0, 0, None))
+        result: Tensor = vmap(over_columns)(dict(parameters), dict(buffers), x)
+        return result[:, :columns]
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Drop all candidates but those at these positions."""
+        starts = torch.tensor(positions, dtype=torch.int64).unsqueeze(1) * self.rates
+        columns = (starts + torch.arange(self.rates)).flatten()
+        self.parameters = {n: v.detach().index_select(1, columns).requires_grad_() for n, v in self.parameters.items()}
+        self.buffers = {name: value.index_select(1, columns) for name, value in self.buffers.items()}
+        self.stepper.keep(columns)
+        self.alive = self.alive[:, columns]
+        self.candidates = [self.candidates[i] for i in positions]
+
+
+def start(task: Task, plan: Plan, candidates: int, stacked: bool) -> Stack:
+    """Make a stack: each seed's initial weights, the same for all its columns."""
+    models = [task.model(seed) for seed in plan.seeds]
+    columns = candidates * len(plan.learning_rates)
+    parameters = stacked_values([dict(m.named_parameters()) for m in models], columns)
+    for value in parameters.values():
+        value.requires_grad_()
+    buffers = stacked_values([dict(m.named_buffers()) for m in models], columns)
+    stepper = make_stepper(task, plan, parameters, candidates)
+    alive = torch.ones(len(models), columns, dtype=torch.bool)
+    model, rates = models[0].train(), len(plan.learning_rates)
+    return Stack(model, parameters, buffers, stepper, alive, list(range(candidates)), rates, stacked)
+
+
+def stacked_values(per_seed: Sequence[Mapping[str, Tensor]], columns: int) -> dict[str, Tensor]:
+    """Return name -> `(seeds, columns, ...)` of its own memory."""
+    return {
+        name: torch.stack([values[name].detach() for values in per_seed])
+        .unsqueeze(1)
+        .repeat(1, columns, *[1] * per_seed[0][name].ndim)
+        for name in per_seed[0]
+    }
+
+
+def doubled(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Repeat every column."""
+    return {name: torch.cat([value, value], dim=1) for name, value in values.items()}
+
+
+def make_stepper(task: Task, plan: Plan, parameters: Mapping[str, Tensor], candidates: int) -> Stepper:
+    """Make the task's optimiser with each column's learning rate."""
+    if isinstance(task.optimiser, str):
+        rates = torch.tensor(plan.learning_rates, dtype=torch.float32).repeat(candidates)
+        return StackedStepper(OPTIMISERS[task.optimiser], parameters, rates)
+    return FactoryStepper(task.optimiser, parameters, plan.learning_rates[0])
+
+
+def candidates_per_stack(task: Task, plan: Plan) -> int:
+    """Return how many candidates make one stack of a good size; it depends on the task and the plan alone."""
+    parameters = sum(value.numel() * value.element_size() for value in task.model(plan.seeds[0]).parameters())
+    return max(1, STACK_BYTES // (parameters * len(plan.seeds) * len(plan.learning_rates) or 1))

@@ -1,0 +1,83 @@
+"""Whether a task's cohorts train stacked or one by one: a trial and a short measurement decide, once per run."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from symloss.errors import ExperimentError
+from symloss.judging.failures import in_words
+from symloss.judging.plan import Plan, Trained
+from symloss.judging.tasks.task import Task
+from symloss.judging.train import Function, train_singly, train_together
+from symloss.language.candidate import State
+from symloss.language.loss import compile_loss
+from symloss.language.slots import SLOTS
+from symloss.language.zoo import zoo
+
+SLOWER = 1.5  # how much slower per training stacking may be before a cohort trains one by one
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether cohorts of a task train stacked or one by one, and why; kept with the run."""
+
+    stack: str
+    reason: str
+
+
+def choose_stacking(task: Task, plan: Plan) -> Decision:
+    """Decide by trial and a short measurement whether a task's cohorts train stacked or one by one.
+
+    Args:
+        task: whose model and optimiser are tried, with the slot's first baseline as the loss.
+        plan: a `stack` other than `auto` is taken as it is, after one trial step.
+
+    Raises:
+        ExperimentError: the task cannot be trained at all, or not in the way that the plan demands.
+    """
+    function = compile_loss(zoo[SLOTS[task.slot].baselines[0]])
+    trial = replace(plan, steps=3, rungs=(3,), measure=("valid",))
+    alone = replace(trial, learning_rates=plan.learning_rates[:1], seeds=plan.seeds[:1])
+    if plan.stack != "stacked":
+        try:
+            singly = seconds_of(lambda: sound(train_singly(function, task, alone)))
+        except Exception as error:
+            raise ExperimentError(f"task '{task.name}' cannot be trained: {in_words(error)}.") from error
+    if plan.stack == "single":
+        return Decision("single", "the plan demands it")
+    try:
+        stacked = seconds_of(lambda: [sound(trained) for trained in stacked_trial(function, task, trial)])
+    except Exception as error:
+        if plan.stack == "stacked":
+            words = f"task '{task.name}' cannot be stacked: {in_words(error)}. Set stack to 'auto'."
+            raise ExperimentError(words) from error
+        return Decision("single", f"its model or optimiser cannot be stacked: {in_words(error)}")
+    if plan.stack == "stacked":
+        return Decision("stacked", "the plan demands it")
+    stacked /= 2 * len(plan.learning_rates) * len(plan.seeds)
+    figures = f"{1000 * stacked:.1f} ms per training of 3 steps stacked, {1000 * singly:.1f} ms one by one"
+    return Decision("single" if stacked >= SLOWER * singly else "stacked", figures)
+
+
+def stacked_trial(function: Function, task: Task, plan: Plan) -> list[Trained]:
+    """Train two candidates together."""
+    if not isinstance(task.optimiser, str):
+        raise ExperimentError("the task brings its own optimiser")
+    return train_together([function, function], task, plan, stacked=True)
+
+
+def sound(trained: Trained) -> Trained:
+    """Raise for a trial that failed: inside a formula's part of the work, an error is an outcome."""
+    if trained.state in (State.CRASHED, State.TIMED_OUT):
+        raise ExperimentError(trained.reason)
+    return trained
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    """Return the shortest of three times that a call takes, after one to warm up."""
+    times = []
+    for _ in range(4):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return min(times[1:])
