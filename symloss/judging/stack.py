@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from symloss.judging.dense import DensePasses, dense_layers
 from symloss.judging.optimisers import OPTIMISERS, FactoryStepper, StackedStepper, Stepper
 from symloss.judging.plan import Plan
 from symloss.judging.tasks.task import Task
+from symloss.language.slots import SLOTS
 
 STACK_BYTES = 4_000_000  # of parameters in one stack: as much as stays near the processor while the optimiser passes
 
@@ -27,7 +29,8 @@ class Stack:
         buffers: likewise.
         alive: `(seeds, columns)`, whether loss and parameters have been finite so far.
         candidates: numbers of the functions still in the stack; each has `rates` columns, in order.
-        stacked: whether the model runs under vmap; otherwise there is one member, and it runs as it is.
+        stacked: whether members run together; otherwise there is one, and its model runs as it is.
+        dense: passes of its own for a stack of perceptrons; other models run under vmap.
     """
 
     model: nn.Module
@@ -38,10 +41,25 @@ class Stack:
     candidates: list[int]
     rates: int
     stacked: bool
+    dense: DensePasses | None = None
 
     def columns(self, position: int) -> slice:
         """Return the columns of the candidate at a position."""
         return slice(position * self.rates, (position + 1) * self.rates)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run all members on inputs `(seeds, batch, ...)` -> `(seeds, columns, batch, outputs)`."""
+        if self.dense is not None:
+            return self.dense.forward(self.parameters, self.buffers, x)
+        return self.run(self.parameters, self.buffers, x)
+
+    def backward(self, output: Tensor, at_output: Tensor) -> dict[str, Tensor]:
+        """Return every parameter's gradient, given the last forward pass's output and the gradient there."""
+        if self.dense is not None:
+            return self.dense.backward(self.parameters, at_output)
+        leaves = list(self.parameters.values())
+        values = torch.autograd.grad(output, leaves, at_output, materialize_grads=True, allow_unused=True)
+        return dict(zip(self.parameters, values, strict=True))
 
     def run(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor, *rest: Any) -> Tensor:
         """Run members' models on inputs `(seeds, batch, ...)` -> `(seeds, columns, batch, outputs)`."""
@@ -82,7 +100,9 @@ def start(task: Task, plan: Plan, candidates: int, stacked: bool) -> Stack:
     stepper = make_stepper(task, plan, parameters, candidates)
     alive = torch.ones(len(models), columns, dtype=torch.bool)
     model, rates = models[0].train(), len(plan.learning_rates)
-    return Stack(model, parameters, buffers, stepper, alive, list(range(candidates)), rates, stacked)
+    layers = dense_layers(model) if stacked and SLOTS[task.slot].shares_forward else None
+    dense = DensePasses(layers) if layers else None
+    return Stack(model, parameters, buffers, stepper, alive, list(range(candidates)), rates, stacked, dense)
 
 
 def stacked_values(per_seed: Sequence[Mapping[str, Tensor]], columns: int) -> dict[str, Tensor]:

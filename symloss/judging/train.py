@@ -92,7 +92,7 @@ def through_output(
     stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, y: Tensor, failures: Failures
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Differentiate formulas that see the model's output alone: one forward and one backward pass for all."""
-    output = stack.run(stack.parameters, stack.buffers, x)
+    output = stack.forward(x)
     losses = output.new_zeros(stack.alive.shape)
     at_output = torch.zeros_like(output, memory_format=torch.contiguous_format)
     for position, i in enumerate(stack.candidates):
@@ -105,9 +105,7 @@ def through_output(
             losses[:, columns] = loss.detach()
     # A dead member's gradient would be NaN: it has none, so that no product of the stack can meet it.
     at_output.masked_fill_(~(stack.alive & losses.isfinite())[..., None, None], 0)
-    leaves = list(stack.parameters.values())
-    values = torch.autograd.grad(output, leaves, at_output, materialize_grads=True, allow_unused=True)
-    return losses, dict(zip(stack.parameters, values, strict=True))
+    return losses, stack.backward(output, at_output)
 
 
 def through_model(
@@ -176,7 +174,7 @@ def measure(
 def predict(stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, failures: Failures) -> Tensor:
     """Return every member's outputs `(seeds, columns, rows, outputs)` for inputs `(seeds, rows, ...)`."""
     if slot.shares_forward:
-        return stack.run(stack.parameters, stack.buffers, x)
+        return stack.forward(x)
     pieces: dict[int, Tensor] = {}
     for position, i in enumerate(stack.candidates):
         columns = stack.columns(position)

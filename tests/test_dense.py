@@ -1,0 +1,127 @@
+"""Stacked perceptrons without autograd: the same function and gradients, the same bits alone and in company."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from symloss.judging.dense import DensePasses, dense_layers
+from symloss.judging.tasks.base import Standardised
+
+SEEDS, COLUMNS, BATCH, FEATURES = 2, 3, 16, 12
+
+
+def perceptron(*sizes: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+MODELS = {
+    "one layer": perceptron(FEATURES, 10),
+    "one output": perceptron(FEATURES, 20, 1),
+    "two hidden": perceptron(FEATURES, 16, 9, 3),
+    "flat": nn.Sequential(nn.Flatten(), *perceptron(FEATURES, 8, 10)),
+    "standardised": Standardised(perceptron(FEATURES, 8, 10), torch.randn(50, FEATURES) * 3 + 1),
+}
+
+
+def stacked(model: nn.Module, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+    parameters = {
+        name: torch.randn(SEEDS, COLUMNS, *value.shape, generator=generator) * 0.3
+        for name, value in model.named_parameters()
+    }
+    buffers = {name: value.expand(SEEDS, COLUMNS, *value.shape) for name, value in model.named_buffers()}
+    return parameters, buffers
+
+
+def member(values: dict[str, Tensor], seed: int, column: int) -> dict[str, Tensor]:
+    return {name: value[seed, column] for name, value in values.items()}
+
+
+def passes(model: nn.Module) -> DensePasses:
+    layers = dense_layers(model)
+    assert layers is not None
+    return DensePasses(layers)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_passes_equal_autograd(name: str) -> None:
+    model = MODELS[name]
+    parameters, buffers = stacked(model)
+    x = torch.randn(SEEDS, BATCH, *((3, 4) if name == "flat" else (FEATURES,)))
+    dense = passes(model)
+    output = dense.forward(parameters, buffers, x)
+    at_output = torch.randn_like(output)
+    gradients = dense.backward(parameters, at_output)
+    for seed in range(SEEDS):
+        for column in range(COLUMNS):
+            own = {name: value.requires_grad_() for name, value in member(parameters, seed, column).items()}
+            expected = functional_call(model, (own, member(buffers, seed, column)), (x[seed],))
+            torch.testing.assert_close(output[seed, column], expected)
+            slopes = torch.autograd.grad(expected, list(own.values()), at_output[seed, column])
+            for parameter, slope in zip(own, slopes, strict=True):
+                torch.testing.assert_close(gradients[parameter][seed, column], slope)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_column_has_the_same_bits_alone_and_in_company(name: str) -> None:
+    model = MODELS[name]
+    parameters, buffers = stacked(model)
+    x = torch.randn(SEEDS, BATCH, *((3, 4) if name == "flat" else (FEATURES,)))
+    dense = passes(model)
+    together = dense.forward(parameters, buffers, x)
+    at_output = torch.randn_like(together)
+    gradients = {name: value.clone() for name, value in dense.backward(parameters, at_output).items()}
+    for column in range(COLUMNS):
+        own, its_buffers = (
+            {n: v[:, column : column + 1].clone() for n, v in group.items()} for group in (parameters, buffers)
+        )
+        lone = passes(model)
+        assert torch.equal(lone.forward(own, its_buffers, x)[:, 0], together[:, column])
+        for parameter, value in lone.backward(own, at_output[:, column : column + 1].clone()).items():
+            assert torch.equal(value[:, 0], gradients[parameter][:, column]), parameter
+
+
+def test_the_memory_of_the_output_is_its_own() -> None:
+    model = MODELS["two hidden"]
+    parameters, buffers = stacked(model)
+    dense = passes(model)
+    first = dense.forward(parameters, buffers, torch.randn(SEEDS, BATCH, FEATURES))
+    kept = first.clone()
+    dense.forward(parameters, buffers, torch.randn(SEEDS, BATCH, FEATURES))
+    assert torch.equal(first, kept)
+
+
+class Shy(nn.Linear):
+    """A layer that is linear by its class alone."""
+
+
+def hooked() -> nn.Module:
+    model = perceptron(4, 4, 4)
+    model[0].register_forward_hook(lambda *_: None)
+    return model
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Linear(4, 4),
+        nn.Sequential(),
+        nn.Sequential(nn.Linear(4, 4), nn.ReLU()),
+        nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4)),
+        nn.Sequential(nn.Linear(4, 4), nn.Dropout(), nn.Linear(4, 4)),
+        nn.Sequential(nn.Linear(4, 4), nn.ReLU(), Shy(4, 4)),
+        nn.Sequential(nn.Linear(4, 4, bias=False)),
+        perceptron(4, 4, 4).double(),
+        nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.Linear(4, 4)),
+        nn.Sequential(nn.Flatten(2), nn.Linear(4, 4)),
+        hooked(),
+    ],
+)
+def test_other_models_are_left_to_autograd(model: nn.Module) -> None:
+    assert dense_layers(model) is None
