@@ -13,14 +13,14 @@ from symloss.language.algebra import apply, constant, product, settle, total
 P = sympy.Symbol("p", positive=True)
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(-3.4e38, 3.4e38))
 def test_constants_survive_to_the_last_bit(value: float) -> None:
     assert float(constant(value)) == value
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e39, -1e300, 10**40])
 def test_numbers_that_are_not_finite_are_refused(value: float) -> None:
-    with pytest.raises(FormulaError, match="not a finite number"):
+    with pytest.raises(FormulaError, match="float32's range"):
         constant(value)
 
 
@@ -50,7 +50,7 @@ def test_number_parts_become_numbers() -> None:
     ],
 )
 def test_undefined_results_are_refused(operator: str, arguments: list[object]) -> None:
-    with pytest.raises(FormulaError, match=r"undefined everywhere|double's range"):
+    with pytest.raises(FormulaError, match=r"undefined everywhere|float32's range"):
         apply(operator, [sympy.sympify(argument) for argument in arguments])
 
 
@@ -66,9 +66,9 @@ def test_exponents_are_numbers() -> None:
 
 
 def test_integers_stay_in_a_doubles_range() -> None:
-    squared = apply("square", [apply("square", [apply("square", [constant(2**100)])])])
-    assert squared == 2**800
-    with pytest.raises(FormulaError, match="beyond a double's range"):
+    squared = apply("square", [apply("square", [apply("square", [constant(2**15)])])])
+    assert squared == 2**120
+    with pytest.raises(FormulaError, match="beyond float32's range"):
         apply("square", [squared])
 
 

@@ -28,6 +28,7 @@ HOMES = {
     "ray": {"symloss.judging.cluster"},
     "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
     "matplotlib": {"symloss.telling.plot"},
+    "numba": {"symloss.judging.interpreter"},
 }
 
 
@@ -121,7 +122,7 @@ def loaded_after(*statement: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-SLOW = {"torch", "ray", "sympy", "deap", "sklearn", "scipy", "numpy", "matplotlib"}
+SLOW = {"torch", "numba", "ray", "sympy", "deap", "sklearn", "scipy", "numpy", "matplotlib"}
 
 
 def test_importing_symloss_loads_nothing_slow():

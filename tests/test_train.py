@@ -145,7 +145,7 @@ def test_a_candidate_that_diverges_does_not_disturb_its_neighbours(digits, step)
 
 def test_a_learning_rate_with_a_dead_seed_is_left_out(digits):
     (function,) = compiled("-t*log(p)")
-    (quiet,) = train_cohort([function], digits, PLAN)
+    (quiet,) = train_cohort([Wild(function, -1)], digits, PLAN)
     (trained,) = train_cohort([Wild(function, 4, rates=(1,), seeds=(0,))], digits, PLAN)
     assert values(trained) == {key: value for key, value in values(quiet).items() if key[1] == 0.003}
 
@@ -246,7 +246,8 @@ def test_batch_norm_trains_as_in_plain_torch():
         optimiser.step()
     with torch.no_grad():
         expected = F.cross_entropy(model.eval()(task.x[split.valid_index]), split.valid_y)
-    assert trained.measurements[0].values["nll"] == pytest.approx(float(expected), rel=1e-4)
+    # A bias before a batch norm has no gradient but rounding, of which Adam makes whole steps: no closer than this.
+    assert trained.measurements[0].values["nll"] == pytest.approx(float(expected), rel=2e-3)
 
 
 @pytest.mark.parametrize("changes", [DROPOUT, FACTORY], ids=["dropout", "factory"])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from symloss.judging.dense import DensePasses, dense_layers
+from symloss.judging.kernel import CohortLoss, Function
 from symloss.judging.optimisers import OPTIMISERS, FactoryStepper, StackedStepper, Stepper
 from symloss.judging.plan import Plan
 from symloss.judging.tasks.task import Task
@@ -27,6 +28,7 @@ class Stack:
     Args:
         parameters: name -> `(seeds, columns, ...)`.
         buffers: likewise.
+        losses: of the candidates still in the stack.
         alive: `(seeds, columns)`, whether loss and parameters have been finite so far.
         candidates: numbers of the functions still in the stack; each has `rates` columns, in order.
         stacked: whether members run together; otherwise there is one, and its model runs as it is.
@@ -36,6 +38,7 @@ class Stack:
     model: nn.Module
     parameters: dict[str, Tensor]
     buffers: dict[str, Tensor]
+    losses: CohortLoss
     stepper: Stepper
     alive: Tensor
     candidates: list[int]
@@ -84,25 +87,27 @@ class Stack:
         columns = (starts + torch.arange(self.rates)).flatten()
         self.parameters = {n: v.detach().index_select(1, columns).requires_grad_() for n, v in self.parameters.items()}
         self.buffers = {name: value.index_select(1, columns) for name, value in self.buffers.items()}
+        self.losses.keep(positions)
         self.stepper.keep(columns)
         self.alive = self.alive[:, columns]
         self.candidates = [self.candidates[i] for i in positions]
 
 
-def start(task: Task, plan: Plan, candidates: int, stacked: bool) -> Stack:
+def start(functions: Sequence[Function], task: Task, plan: Plan, stacked: bool) -> Stack:
     """Make a stack: each seed's initial weights, the same for all its columns."""
     models = [task.model(seed) for seed in plan.seeds]
-    columns = candidates * len(plan.learning_rates)
+    candidates = list(range(len(functions)))
+    columns = len(candidates) * len(plan.learning_rates)
     parameters = stacked_values([dict(m.named_parameters()) for m in models], columns)
     for value in parameters.values():
         value.requires_grad_()
     buffers = stacked_values([dict(m.named_buffers()) for m in models], columns)
-    stepper = make_stepper(task, plan, parameters, candidates)
+    losses, stepper = CohortLoss(functions, task.slot), make_stepper(task, plan, parameters, len(candidates))
     alive = torch.ones(len(models), columns, dtype=torch.bool)
     model, rates = models[0].train(), len(plan.learning_rates)
     layers = dense_layers(model) if stacked and SLOTS[task.slot].shares_forward else None
     dense = DensePasses(layers) if layers else None
-    return Stack(model, parameters, buffers, stepper, alive, list(range(candidates)), rates, stacked, dense)
+    return Stack(model, parameters, buffers, losses, stepper, alive, candidates, rates, stacked, dense)
 
 
 def stacked_values(per_seed: Sequence[Mapping[str, Tensor]], columns: int) -> dict[str, Tensor]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from symloss.errors import ExperimentError
 from symloss.judging.failures import in_words
+from symloss.judging.kernel import Function
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.tasks.task import Task
-from symloss.judging.train import Function, train_singly, train_together
+from symloss.judging.train import train_singly, train_together
 from symloss.language.candidate import State
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS

@@ -15,6 +15,7 @@ from torch import Tensor
 from symloss.errors import ExperimentError
 from symloss.judging.batches import Data, load
 from symloss.judging.failures import Failures, blamed
+from symloss.judging.kernel import Function
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.stack import Stack, candidates_per_stack, start
 from symloss.judging.tasks.task import Task, stream
@@ -23,8 +24,6 @@ from symloss.language.slots import SLOTS, Slot
 
 SWEEP = 50  # steps between two looks for candidates that have diverged
 ROWS = 512  # rows per forward pass when measuring; fixed, because products may round differently at another size
-
-Function = Callable[..., Any]
 
 
 def train_cohort(functions: Sequence[Function], task: Task, plan: Plan) -> list[Trained]:
@@ -59,7 +58,7 @@ def train_together(functions: Sequence[Function], task: Task, plan: Plan, *, sta
     """Train one stack; unstacked, it must be of one candidate, learning rate and seed."""
     slot = SLOTS[task.slot]
     data = load(task, plan)
-    stack = start(task, plan, len(functions), stacked)
+    stack = start(functions, task, plan, stacked)
     failures: Failures = {}
     records: list[Record] = []
     for step in range(1, plan.steps + 1):
@@ -82,27 +81,18 @@ def differentiate(
     stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, y: Tensor, failures: Failures
 ) -> dict[str, Tensor]:
     """Return every member's gradient; a loss that is not finite ends its member."""
-    gradients_of = through_output if slot.shares_forward else through_model
-    losses, gradients = gradients_of(stack, functions, slot, x, y, failures)
+    if slot.shares_forward:
+        losses, gradients = through_output(stack, x, y, failures)
+    else:
+        losses, gradients = through_model(stack, functions, slot, x, y, failures)
     stack.alive &= losses.isfinite()
     return gradients
 
 
-def through_output(
-    stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, y: Tensor, failures: Failures
-) -> tuple[Tensor, dict[str, Tensor]]:
+def through_output(stack: Stack, x: Tensor, y: Tensor, failures: Failures) -> tuple[Tensor, dict[str, Tensor]]:
     """Differentiate formulas that see the model's output alone: one forward and one backward pass for all."""
     output = stack.forward(x)
-    losses = output.new_zeros(stack.alive.shape)
-    at_output = torch.zeros_like(output, memory_format=torch.contiguous_format)
-    for position, i in enumerate(stack.candidates):
-        columns = stack.columns(position)
-        # A contiguous copy has the same layout alone and in company, so elementwise code rounds the same.
-        own = output.detach()[:, columns].contiguous().requires_grad_()
-        with blamed(i, failures):
-            loss = slot.objective(functions[i], own, y)
-            (at_output[:, columns],) = torch.autograd.grad(loss.sum(), own)
-            losses[:, columns] = loss.detach()
+    losses, at_output = stack.losses.values_and_gradients(output, y, lambda at: blamed(stack.candidates[at], failures))
     # A dead member's gradient would be NaN: it has none, so that no product of the stack can meet it.
     at_output.masked_fill_(~(stack.alive & losses.isfinite())[..., None, None], 0)
     return losses, stack.backward(output, at_output)

@@ -12,9 +12,10 @@ import sympy
 from symloss.errors import FormulaError
 from symloss.language.operators import OPERATORS, Operator
 
-MAX_BITS = 1024  # of an integer inside a formula: a double's range
+LARGEST = 3.4e38  # of a number inside a formula: float32's range, in which losses train
 MAX_EXPONENT = 64
 _EXACT = {"add", "sub", "mul", "div", "neg", "square", "abs", "sign", "min", "max"}
+_ALLOWED = "Constants are finite, at most 3.4e38: losses train in float32."
 _UNDEFINED = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
 
 
@@ -26,8 +27,8 @@ def constant(value: float) -> sympy.Number:
     """
     if isinstance(value, int):
         return _bounded(sympy.Integer(value))
-    if not math.isfinite(value):
-        raise FormulaError(f"formula: {value} is not a finite number. Constants are finite doubles.")
+    if not abs(value) <= LARGEST:
+        raise FormulaError(f"formula: {value} is not a finite number in float32's range. {_ALLOWED}")
     if abs(value) < 2**20 and (2 * value).is_integer():
         return sympy.Rational(int(2 * value), 2)
     return sympy.Float(value)
@@ -41,14 +42,17 @@ def apply(operator: str, arguments: Sequence[sympy.Expr]) -> sympy.Expr:
         arguments: as many as its arity; for `pow` the second is a number in [-64, 64].
 
     Raises:
-        FormulaError: the result is undefined everywhere, as p/0, or beyond a double's range.
+        FormulaError: the result is undefined everywhere, as p/0, or beyond float32's range.
     """
     record = OPERATORS[operator]
     if record.exponent:
         _check_exponent(arguments[1])
     if all(argument.is_Number for argument in arguments):
         return _number(record, arguments)
-    return settle(record.sympy(*arguments))
+    try:
+        return settle(record.sympy(*arguments))
+    except (ValueError, TypeError) as error:  # sympy's words for comparing what is complex
+        raise FormulaError(f"formula: undefined everywhere: {operator} of a part that is no real number.") from error
 
 
 def total(terms: Sequence[sympy.Expr]) -> sympy.Expr:
@@ -65,7 +69,7 @@ def settle(expr: sympy.Expr) -> sympy.Expr:
     """Replace number-valued parts by numbers, and refuse what is undefined everywhere.
 
     Raises:
-        FormulaError: the expression holds NaN, an infinity, an imaginary part, or a number beyond a double's range.
+        FormulaError: the expression holds NaN, an infinity, an imaginary part, or a number beyond float32's range.
     """
     if expr.has(*_UNDEFINED):
         raise FormulaError(
@@ -119,8 +123,8 @@ def _is_exact(operator: Operator, arguments: Sequence[sympy.Number]) -> bool:
 
 
 def _bounded(number: sympy.Number) -> sympy.Number:
-    if number.is_Rational and max(int(number.p).bit_length(), int(number.q).bit_length()) > MAX_BITS:
-        raise FormulaError("formula: a number is beyond a double's range (about 1.8e308). Use smaller constants.")
+    if number.is_Rational and max(abs(int(number.p)), int(number.q)) > LARGEST:
+        raise FormulaError(f"formula: a number is beyond float32's range. {_ALLOWED}")
     return number
 
 
@@ -128,13 +132,9 @@ def _double(number: sympy.Expr) -> float:
     try:
         value = float(number)
     except (OverflowError, TypeError) as error:
-        raise FormulaError(
-            f"formula: {str(number)[:40]} is not a number in a double's range. Use smaller constants."
-        ) from error
-    if not math.isfinite(value):
-        raise FormulaError(
-            f"formula: {str(number)[:40]} is beyond a double's range (about 1.8e308). Use smaller constants."
-        )
+        raise FormulaError(f"formula: {str(number)[:40]} is no number in float32's range. {_ALLOWED}") from error
+    if not abs(value) <= LARGEST:
+        raise FormulaError(f"formula: {str(number)[:40]} is beyond float32's range. {_ALLOWED}")
     return value
 
 

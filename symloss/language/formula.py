@@ -141,7 +141,7 @@ def _check_defined(formula: Formula) -> None:
         ranges = ", ".join(f"{v.name} in [{v.low:g}, {v.high:g}]" for v in variables)
         raise FormulaError(
             f"formula: '{formula.text[:80]}' is undefined everywhere on {ranges}. "
-            "Keep roots and logarithms away from negative numbers, and values in a double's range."
+            "Keep roots and logarithms away from negative numbers, and values in range."
         )
 
 

@@ -146,7 +146,7 @@ class _Parser:
     def _number(self, token: Token) -> sympy.Expr:
         whole = token.text.isdigit()
         if whole and len(token.text) > 400:
-            raise self._error("a number with more than 400 digits. Use one in a double's range", token.position)
+            raise self._error("a number with more than 400 digits. Use one in float32's range", token.position)
         value = int(token.text) if whole else float(token.text)
         return self._guarded(lambda: constant(value), token.position)
 

@@ -5,11 +5,13 @@ A new kind of search is one slot, one task and one grammar; nothing else in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import sympy
+
+from symloss.language.reading import Node
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,6 +82,24 @@ class Options(Protocol):
 
 
 @dataclass(frozen=True)
+class OutputLink:
+    """How the variables follow from the model's output, said so that a kernel can compute and differentiate them.
+
+    Args:
+        along: the variable that is the model's output itself, or its log-softmax.
+        log_softmax: whether log-softmax over the last dimension comes first.
+        derived: variable -> what it is of `along` and the given ones; `clamp(a, low, high)` may be called as well.
+        given: (target (*members or 1.., batch), output (*members, batch, outputs)) -> the variables that do not depend
+            on the output, in a shape that broadcasts to the output's.
+    """
+
+    along: str
+    log_softmax: bool
+    derived: Mapping[str, Node]
+    given: Callable[[Any, Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Slot:
     """Where a formula plugs into training.
 
@@ -98,6 +118,7 @@ class Slot:
         fused: (text of a sub-formula, name of a variable) pairs; `objective` and `call` provide the variable in its
             place, computed more accurately than the sub-formula would be.
         normalise: canonical rewriting that only this slot knows, as r for f - y.
+        output_link: the objective in a form that `kernel.CohortLoss` runs; without it torch differentiates it.
     """
 
     name: str
@@ -115,6 +136,7 @@ class Slot:
     tests: tuple[FreeTest, ...]
     fused: tuple[tuple[str, str], ...] = ()
     normalise: Callable[[sympy.Expr], sympy.Expr] = lambda expr: expr
+    output_link: OutputLink | None = None
 
     def symbols(self) -> dict[str, sympy.Symbol]:
         """Return variable name -> sympy symbol."""

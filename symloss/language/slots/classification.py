@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symloss.language.slots.base import FreeTest, Function, Options, Response, Slot, Variable, forward_plain, reduced
+from symloss.language.reading import Call, Constant, Name
+from symloss.language.slots.base import (
+    FreeTest,
+    Function,
+    Options,
+    OutputLink,
+    Response,
+    Slot,
+    Variable,
+    forward_plain,
+    reduced,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +53,11 @@ def one_hot(target: Tensor, like: Tensor) -> Tensor:
 def objective(function: Function, output: Tensor, target: Tensor) -> Tensor:
     """Return each member's mean over its mini-batch of the formula's sum over the classes."""
     return _summed(function, output, one_hot(target, output)).mean(-1)
+
+
+def given(target: Tensor, output: Tensor) -> dict[str, Tensor]:
+    """Return the variables that the output does not move."""
+    return {"t": one_hot(target, output), "C": output.new_full((), output.shape[-1])}
 
 
 def _summed(function: Function, logits: Tensor, t: Tensor) -> Tensor:
@@ -151,4 +167,10 @@ CLASSIFICATION = Slot(
     call=call,
     tests=(FreeTest("uniform_step", "a step at uniform output raises the true class", raises_true_class),),
     fused=(("log(p)", "log_p"),),
+    output_link=OutputLink(
+        along="log_p",
+        log_softmax=True,
+        derived={"p": Call("clamp", (Call("exp", (Name("log_p"),)), Constant(EPSILON), Constant(1 - EPSILON)))},
+        given=given,
+    ),
 )

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from symloss.language.slots.base import FreeTest, Function, Options, Response, Slot, Variable, forward_plain, reduced
+from symloss.language.reading import Call, Name
+from symloss.language.slots.base import (
+    FreeTest,
+    Function,
+    Options,
+    OutputLink,
+    Response,
+    Slot,
+    Variable,
+    forward_plain,
+    reduced,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +41,11 @@ def objective(function: Function, output: Tensor, target: Tensor) -> Tensor:
     """Return each member's mean over its mini-batch; the model has one output."""
     prediction = output[..., 0]
     return function(**link(prediction, target.to(prediction.dtype))).expand(prediction.shape).mean(-1)
+
+
+def given(target: Tensor, output: Tensor) -> dict[str, Tensor]:
+    """Return the variables that the output does not move."""
+    return {"y": target.to(output.dtype).unsqueeze(-1)}
 
 
 def call(function: Function, options: Options, prediction: Tensor, y: Tensor) -> Tensor:
@@ -106,4 +122,7 @@ REGRESSION = Slot(
     call=call,
     tests=(FreeTest("approach", "a step brings a prediction nearer to its target", approaches_target),),
     normalise=normalise,
+    output_link=OutputLink(
+        along="f", log_softmax=False, derived={"r": Call("sub", (Name("f"), Name("y")))}, given=given
+    ),
 )
