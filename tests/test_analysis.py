@@ -11,7 +11,7 @@ from symloss.language.formula import parse
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import ZOO, zoo
 from symloss.telling.analysis import TRAITS, evaluate, first_step, optimum, residual_optimum, slope, traits
-from symloss.telling.curves import CURVES, curves
+from symloss.telling.curves import curves
 
 # name: p* and first-step gradient relative to cross-entropy's, 10 classes, as published or derived
 PUBLISHED = {
@@ -111,7 +111,7 @@ def test_every_trait_of_a_published_formula_can_be_told(name):
 @pytest.mark.parametrize("slot", SLOTS)
 def test_slots_name_known_traits_and_have_curves(slot):
     assert set(SLOTS[slot].traits) <= TRAITS.keys()
-    assert slot in CURVES
+    assert curves(zoo[SLOTS[slot].baselines[0]]).x.size
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -123,3 +123,25 @@ def test_gradient_curve_follows_the_values(name):
         numeric = numeric * drawn.x * (1 - drawn.x)  # dp/dz of the true class; others move along evenly
     inner = slice(40, -40)
     assert np.median(np.abs(numeric[inner] - drawn.gradients[inner])) < 1e-2 * (1 + np.abs(numeric[inner]).max())
+
+
+def test_a_slot_without_a_curve_of_its_own_is_drawn_over_its_last_required_variable(monkeypatch):
+    monkeypatch.setattr("symloss.telling.curves.CURVES", {})
+    drawn = curves(parse("x**2", "activation"))
+    assert drawn.axis == SLOTS["activation"].variables[0].meaning
+    assert np.allclose(drawn.values, drawn.x**2)
+    assert np.allclose(drawn.gradients, 2 * drawn.x)
+    for name in ("mse", "cross_entropy"):
+        assert np.isfinite(curves(zoo[name]).values).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("-t*log(p)", "drives outputs to certainty"),
+        ("t/p - log(p)", "holds confidence back"),
+        ("t*(p - 0.05)**2", "does not prefer the true class"),
+    ],
+)
+def test_the_optimum_says_what_it_means(text, words):
+    assert words in traits(parse(text))["optimum"].words

@@ -2,16 +2,22 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
+import sympy
 import torch
 
+from symloss.errors import FormulaError
 from symloss.language.formula import parse
 from symloss.language.loss import SymbolicLoss
 from symloss.language.lossfile import read_loss
+from symloss.language.operators import OPERATORS, Operator
+from symloss.language.reading import heads
 from symloss.language.zoo import ZOO
 from symloss.telling.analysis import evaluate
 from symloss.telling.export import EXPORTS, docstring, function_name, to_latex, to_loss, to_sympy, to_torch
@@ -95,7 +101,7 @@ TARGETS = [
         "relu",
         "min(min(p, t), 0.3)*log(p)/3 - C*t*sqrt(p)*sigmoid(p)",
         "log(C)*t*p - max(C, 3)*sqrt(C)*t",
-        "exp(p*t)*log(1 - p) + exp(p*t)*(1 - p)**2 - t*1e300*0.7*p/1e300",
+        "exp(p*t)*log(1 - p) + exp(p*t)*(1 - p)**2 - t*1e30*0.7*p/1e30",
         "aq(r, 2)*sign(r) + softplus(abs(r))**0.5*cos(sin(r))",
         "-(-x)**3/(1/3 + x**2)",
     )
@@ -208,3 +214,43 @@ def test_loss_export_reads_back(tmp_path):
 
 def test_every_export_is_described():
     assert all(export.about and export.suffix.startswith(".") for export in EXPORTS.values())
+
+
+def _everywhere(*arguments):
+    return np.ones(np.broadcast_shapes(*(np.shape(a) for a in arguments)), dtype=bool)
+
+
+@pytest.fixture
+def own_operators(monkeypatch):
+    records = (
+        Operator("atan", 1, sympy.atan, np.arctan, "torch.atan", _everywhere, "inverse tangent"),
+        Operator("atan2", 2, sympy.atan2, np.arctan2, "torch.atan2", _everywhere, "angle of a point"),
+        Operator("bell", 1, lambda a: sympy.exp(-(a**2)), lambda a: np.exp(-(a**2)), None, _everywhere, "bell"),
+        Operator("elsewhere", 1, sympy.sinh, np.sinh, "mine.sinh", _everywhere, "no function of torch"),
+    )
+    for record in records:
+        monkeypatch.setitem(OPERATORS, record.name, record)
+    heads.cache_clear()
+    yield
+    monkeypatch.undo()
+    heads.cache_clear()
+
+
+@pytest.mark.usefixtures("own_operators")
+def test_one_record_is_all_that_a_new_operator_takes():
+    formula = parse("atan(f)*y + atan2(f, y) - atan2(0.5, f)*bell(f)", "regression")
+    target = Target("formula", "formula", formula)
+    calls = set(re.findall(r"[\w.]+\([\w., ]+\)", to_torch(target)))
+    assert {"torch.atan(f)", "_atan2(f, y)", "_atan2(0.5, f)"} <= calls
+    assert "return torch.atan2(a, b)" in to_torch(target)
+    assert "sympy.atan(f)" in to_sympy(target)
+    assert "sympy.atan2(0.5, f)" in to_sympy(target).replace("sympy.Float(0.5)", "0.5")
+    f = torch.tensor([0.3, -1.0], dtype=torch.float64)
+    values = SymbolicLoss(formula, reduction="none")(f, torch.ones_like(f))
+    assert np.allclose(values, evaluate(formula.node, {"f": f.numpy(), "y": 1.0}))
+
+
+@pytest.mark.usefixtures("own_operators")
+def test_a_function_that_is_not_torchs_own_is_said_to_be():
+    with pytest.raises(FormulaError, match=r"elsewhere is computed by mine\.sinh"):
+        to_torch(Target("formula", "formula", parse("elsewhere(x)", "activation")))

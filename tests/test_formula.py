@@ -82,6 +82,7 @@ def test_reading_computes_what_sympy_computes(formula: Formula, seed: int) -> No
     [
         ("p.__class__", "column 2: unexpected '.'"),
         ("__import__('os').system('true')", 'unexpected "\'"'),
+        ("p^2", "Powers are written **"),
         ("open(p)", "unknown function 'open'"),
         ("-t*lgo(p)", "unknown function 'lgo'. Did you mean 'log'?"),
         ("t*log(q)", "'q' is not a variable here"),
@@ -105,7 +106,7 @@ def test_reading_computes_what_sympy_computes(formula: Formula, seed: int) -> No
         ("1e999*p", "not a finite number"),
         ("9" * 500 + "*p", "more than 400 digits"),
         ("p**t", "an exponent must be a number"),
-        ("exp(exp(exp(99)))*p", "undefined everywhere"),
+        ("exp(exp(exp(99)))*p", "float32's range"),
         ("p\x00", "unexpected '\\x00'"),
         ("p ≤ t", "unexpected '≤'"),
         ("+".join(f"log(p+{i}.5)" for i in range(90)), "nodes and depth"),
@@ -118,6 +119,92 @@ def test_hostile_or_wrong_text_is_refused_within_a_second(text: str, words: str)
     assert words in str(error.value)
     assert len(str(error.value)) < 1000
     assert time.process_time() - start < 1
+
+
+def nested(count: int, call: str, *more: str) -> str:
+    """Put calls such as `max({s}, t*{i})` into each other, in turns."""
+    text = "p"
+    for i in range(count):
+        text = (call, *more)[i % (1 + len(more))].format(s=text, i=i)
+    return text
+
+
+HEAVY = {
+    "max of 40 sines": nested(40, "max({s}, sin(p*{i}.3)*t)"),
+    "max of 24 sines, small enough": nested(24, "max({s}, sin(p*{i}.3)*t)"),
+    "max of 16 sines, small enough": nested(16, "max({s}, sin(p*{i}.3)*t)"),
+    "max of 40 logarithms": nested(40, "max({s}, log(p + 1.{i}))"),
+    "max of 30 squares": nested(30, "max({s}, (p - {i})**2*t)"),
+    "min and max": nested(40, "max({s}, sin(p*{i}.3)*t)", "min({s}, cos(p*{i}.7) - t)"),
+    "abs": nested(40, "abs({s} - 0.{i}1)"),
+    "abs, deep enough": nested(15, "abs({s}*t - 0.{i}1)"),
+    "min, max, abs": nested(12, "max(min({s}, t - 0.{i}1), abs(t*{i} - p)*t)"),
+    "signs": nested(30, "sign({s}*t - 0.{i}1)"),
+    "quotients": nested(30, "aq(t, {s})"),
+    "logarithms of abs": nested(20, "log_abs({s}*t - 0.{i}1)"),
+    "factors": "*".join(f"(p+{i})" for i in range(500)),
+    "the same over and over": nested(8, "max({s}, {s}*t)"),
+}
+
+
+@pytest.mark.parametrize("text", HEAVY.values(), ids=HEAVY.keys())
+def test_heavy_text_is_read_or_refused_within_a_second(text: str) -> None:
+    start = time.process_time()
+    with contextlib.suppress(FormulaError):
+        formula = parse(text)
+        assert parse(formula.text).expr == formula.expr
+        formula.latex()
+    assert time.process_time() - start < 1
+
+
+NESTED = st.recursive(
+    st.sampled_from(["y", "f", "r", "1", "0.31", "-2"]),
+    lambda inside: st.one_of(
+        st.builds("{}({}, {})".format, st.sampled_from(["min", "max", "add", "sub", "mul"]), inside, inside),
+        st.builds("{}({})".format, st.sampled_from(["abs", "log_abs", "neg"]), inside),
+    ),
+    max_leaves=40,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(NESTED)
+def test_nested_extremes_are_read_within_a_second_and_give_their_text_back(text: str) -> None:
+    start = time.process_time()
+    with contextlib.suppress(FormulaError):
+        formula = parse(text, "regression")
+        again = parse(formula.text, "regression")
+        assert (again.expr, again.key) == (formula.expr, formula.key)
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("max(p, 0)", "p"),
+        ("max(p, p + 1)", "p + 1"),
+        ("max(min(p, t), p)", "p"),
+        ("min(max(t, p*t), max(t, sin(p)))", "max(t, min(p*t, sin(p)))"),
+        ("max(max(p - t, 0.5), max(0.25, p - t))", "max(p - t, 0.5)"),
+        ("max(exp(p), 0)", "exp(p)"),
+    ],
+)
+def test_what_sympy_knows_about_extremes_is_used(written: str, canonical: str) -> None:
+    assert parse(written).text == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "slot"),
+    [
+        ("t*p*sqrt(C - 50)", "classification"),
+        ("sqrt(1e-5 - p)*t", "classification"),
+        ("sqrt(0.0001 - abs(r))", "regression"),
+        ("log(f - 1000)*y", "regression"),
+        ("sqrt(-500 - x)", "activation"),
+    ],
+)
+def test_what_is_defined_in_a_far_corner_is_a_formula(text: str, slot: str) -> None:
+    assert parse(text, slot).variables
 
 
 def test_a_caret_points_at_the_mistake() -> None:

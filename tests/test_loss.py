@@ -76,9 +76,19 @@ def test_wrong_targets_are_named(logits: tuple[int, ...], target: torch.Tensor) 
         SymbolicLoss("-t*log(p)")(torch.zeros(logits), target)
 
 
+def test_a_weight_for_each_class() -> None:
+    with pytest.raises(ValueError, match="weight: got 3 numbers for 4 classes"):
+        SymbolicLoss("-t*log(p)", weight=torch.ones(3))(torch.zeros(2, 4), torch.tensor([0, 1]))
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
-    [({"reduction": "max"}, "Allowed: mean, sum, none"), ({"label_smoothing": 1.5}, "Allowed: 0 to 1")],
+    [
+        ({"reduction": "max"}, "Allowed: mean, sum, none"),
+        ({"label_smoothing": 1.5}, "Allowed: 0 to 1"),
+        ({"ignore_index": "a"}, "Allowed: a whole number"),
+        ({"weight": torch.ones(2, 2)}, "one number for each class"),
+    ],
 )
 def test_wrong_options_are_named(option: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
@@ -134,6 +144,23 @@ def test_computes_in_float32_under_autocast() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_masked_class_counts_as_in_cross_entropy() -> None:
+    logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    logits[:, 2] = -torch.inf
+    logits.requires_grad_()
+    target = torch.tensor([0, 1, 3, 4])
+    mine, theirs = (loss(logits, target) for loss in (SymbolicLoss("-t*log(p)"), torch.nn.CrossEntropyLoss()))
+    assert mine.item() == pytest.approx(theirs.item())
+    (got,), (expected,) = (torch.autograd.grad(loss, logits) for loss in (mine, theirs))
+    torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("label", [5, -1, -100])
+def test_a_label_that_is_no_class_is_refused(label: int) -> None:
+    with pytest.raises(RuntimeError, match=f"index {label} is out of bounds"):
+        SymbolicLoss("-t*log(p)", ignore_index=-7)(torch.zeros(2, 5), torch.tensor([0, label]))
+
+
 def test_survives_compile_as_one_graph() -> None:
     logits, target = torch.randn(6, 4), torch.randint(0, 4, (6,))
     compiled = torch.compile(module(), fullgraph=True, backend="aot_eager")

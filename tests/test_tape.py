@@ -88,3 +88,10 @@ def test_tapes_need_neither_torch_nor_numba() -> None:
     script = "import symloss.language.tape, sys; print('torch' in sys.modules or 'numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_an_operator_that_the_kernel_does_not_know_has_no_tape(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tape_of(parse("t*tanh(p)")) is not None
+    monkeypatch.delitem(OPCODES, "tanh")
+    assert tape_of(parse("t*tanh(p)")) is None
+    assert tape_of(parse("t*cos(p)")) is not None

@@ -66,7 +66,7 @@ def exponent_range() -> tuple[float, float]:
 
 
 def test_an_operator_gives_way_to_one_with_the_same_arguments() -> None:
-    assert children("same_arity", compact("log(t)"), 0).keys() <= {"log(t)", "neg(t)"}
+    assert children("same_arity", compact("log(t)"), 0).keys() == {"neg(t)"}
     found = children("same_arity", compact("add(t, p)"), 0)
     assert {"mul(t, p)", "sub(t, p)"} <= found.keys()
     assert not any(text.startswith("pow") for text in found)
@@ -74,7 +74,7 @@ def test_an_operator_gives_way_to_one_with_the_same_arguments() -> None:
 
 
 def test_a_leaf_gives_way_to_a_leaf_of_its_sort() -> None:
-    assert children("same_arity", parse_tree("log(t)", GLO), 1).keys() == {"log(t)", "log(p)", "log(1)", "log(-1)"}
+    assert children("same_arity", parse_tree("log(t)", GLO), 1).keys() == {"log(p)", "log(1)", "log(-1)"}
     low, high = exponent_range()
     drawn = [float(text.split(", ")[1].strip(")")) for text in children("same_arity", compact("pow(t, 0.5)"), 2)]
     assert low <= min(drawn) < max(drawn) <= high

@@ -10,6 +10,8 @@ import numpy as np
 import sympy
 
 from symloss.errors import FormulaError
+from symloss.language.extent import check_extent
+from symloss.language.extremes import rebuilt
 from symloss.language.operators import OPERATORS, Operator
 
 LARGEST = 3.4e38  # of a number inside a formula: float32's range, in which losses train
@@ -65,19 +67,25 @@ def product(factors: Sequence[sympy.Expr]) -> sympy.Expr:
     return settle(sympy.Mul(*factors)) if len(factors) > 1 else factors[0]
 
 
-def settle(expr: sympy.Expr) -> sympy.Expr:
+def settle(expr: sympy.Expr, limited: bool = True) -> sympy.Expr:
     """Replace number-valued parts by numbers, and refuse what is undefined everywhere.
 
+    Args:
+        limited: whether to refuse what is far too large for a formula, as a derivative may be.
+
     Raises:
-        FormulaError: the expression holds NaN, an infinity, an imaginary part, or a number beyond float32's range.
+        FormulaError: the expression holds NaN, an infinity, an imaginary part, a number beyond float32's range, or too
+            many parts.
     """
+    if limited:
+        check_extent(expr)
     if expr.has(*_UNDEFINED):
         raise FormulaError(
             f"formula: undefined everywhere: a part of it becomes '{_first_undefined(expr)}'. "
             "Keep divisors away from 0 and roots and logarithms away from negative numbers."
         )
     if any(_unsettled(part) for part in sympy.preorder_traversal(expr)):
-        return settle(_fold(expr))
+        return settle(_fold(expr), limited)
     return expr
 
 
@@ -98,8 +106,8 @@ def _fold(expr: sympy.Expr) -> sympy.Expr:
         return expr
     arguments = [_fold(argument) for argument in expr.args]
     if all(argument.is_Number for argument in arguments):
-        return constant(_double(expr.func(*arguments).evalf(17)))
-    return expr.func(*arguments)
+        return constant(_double(rebuilt(expr, arguments).evalf(17)))
+    return rebuilt(expr, arguments)
 
 
 def _number(operator: Operator, arguments: Sequence[sympy.Number]) -> sympy.Number:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from symloss.errors import FormulaError, unknown
 from symloss.language import reading
 from symloss.language.algebra import settle
+from symloss.language.extremes import replaced
 from symloss.language.parser import parse_expression
 from symloss.language.reading import Node
 from symloss.language.slots import SLOTS, Variable
@@ -23,6 +24,7 @@ from symloss.language.slots import SLOTS, Variable
 MAX_NODES = 256
 MAX_DEPTH = 32
 _MAX_ROUNDS = 8
+_TINY = 1e-7  # the smallest size of a number that formulas are tried at
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ class Formula:
 
     def latex(self) -> str:
         """Return LaTeX with constants at four significant digits, for reading; the text is exact."""
-        short = self.expr.xreplace({number: sympy.Float(float(number), 4) for number in self.expr.atoms(sympy.Float)})
-        return str(sympy.latex(short))
+        return str(sympy.latex(replaced(self.expr, lambda leaf: sympy.Float(leaf, 4) if leaf.is_Float else leaf)))
 
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
@@ -135,7 +136,7 @@ def _symbols(slot: str) -> dict[str, sympy.Symbol]:
 
 def _check_defined(formula: Formula) -> None:
     variables = SLOTS[formula.slot].variables
-    draws = np.random.default_rng(0).random((len(variables), 64))
+    draws = np.random.default_rng(0).random((len(variables), 128))
     values = {variable.name: _spread(variable, draw) for variable, draw in zip(variables, draws, strict=True)}
     if not np.isfinite(reading.evaluate(formula.node, values)).any():
         ranges = ", ".join(f"{v.name} in [{v.low:g}, {v.high:g}]" for v in variables)
@@ -146,8 +147,24 @@ def _check_defined(formula: Formula) -> None:
 
 
 def _spread(variable: Variable, draw: NDArray[np.float64]) -> NDArray[np.float64]:
-    low, high = max(variable.low, -10.0), min(variable.high, 10.0)
-    return low + (high - low) * draw
+    """Place draws from [0, 1] in a variable's range: half of them evenly near 0, half over its powers of ten."""
+    low, high = variable.low, variable.high
+    near_low, near_high = max(low, -10.0), min(high, 10.0)
+    near = near_low + (near_high - near_low) * draw
+    far = _signed_power(draw, low, high)
+    values = np.where(np.arange(len(draw)) % 2, far, near)
+    return np.asarray(np.round(values) if variable.integer else values, dtype=np.float64)
+
+
+def _signed_power(draw: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    if low < 0 < high:
+        return np.where(draw < 0.5, -_power(1 - 2 * draw, _TINY, -low), _power(2 * draw - 1, _TINY, high))
+    return _power(draw, max(low, _TINY), high)
+
+
+def _power(draw: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """Place draws log-uniformly."""
+    return np.asarray(low * (high / low) ** np.clip(draw, 0.0, 1.0))
 
 
 def _check_size(node: Node) -> None:

@@ -19,7 +19,7 @@ from symloss.language.reading import Constant, Name, Node, text
 from symloss.language.slots import SLOTS
 
 _REDUCTIONS = ("mean", "sum", "none")
-_TENSORS_ONLY = {"min", "max"}  # torch.minimum takes no numbers
+_SIGNS = {"add", "sub", "mul", "div", "pow"}  # torch's other functions of two arguments take no numbers
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,8 @@ class _Compiler:
     def _add_step(self, node: Any, written: str) -> None:
         sources = tuple(self._place(argument) for argument in node.arguments)
         function = torch_function(OPERATORS[node.operator])
-        self.steps.append(
-            Step(functools.partial(_on_tensors, function) if node.operator in _TENSORS_ONLY else function, sources)
-        )
+        needs_tensors = len(sources) == 2 and node.operator not in _SIGNS
+        self.steps.append(Step(functools.partial(_on_tensors, function) if needs_tensors else function, sources))
         self.places[written] = len(self.inputs) + len(self.steps) - 1
 
 
@@ -181,6 +180,10 @@ class SymbolicLoss(nn.Module):
             raise ValueError(f"reduction: got {self.reduction!r}. Allowed: {', '.join(_REDUCTIONS)}.")
         if not 0 <= self.label_smoothing <= 1:
             raise ValueError(f"label_smoothing: got {self.label_smoothing}. Allowed: 0 to 1.")
+        if not isinstance(self.ignore_index, int):
+            raise ValueError(f"ignore_index: got {self.ignore_index!r}. Allowed: a whole number, torch's own is -100.")
+        if self.weight is not None and self.weight.dim() != 1:
+            raise ValueError(f"weight: got shape {tuple(self.weight.shape)}. Allowed: one number for each class.")
         given = {
             "weight": self.weight is not None,
             "ignore_index": self.ignore_index != -100,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from symloss.errors import FormulaError, RunError, unknown
+from symloss.language.files import plain, write_whole
 from symloss.language.formula import Formula, parse
 
 FORMAT = "symloss-loss"
@@ -73,21 +74,10 @@ def write_loss(path: str | Path, formula: Formula, evidence: Mapping[str, Any] |
     constants = list(formula.constants)
     table: dict[str, Any] = {"format": FORMAT, "version": VERSION, "slot": formula.slot, "formula": formula.text}
     table |= {"constants": constants, "evidence": plain(dict(evidence or {}))}
-    data = (
-        json.dumps({**table, "sha256": _digest(table)}, indent=2, ensure_ascii=True, allow_nan=False).encode() + b"\n"
-    )
-    if len(data) > MAX_BYTES:
-        raise RunError(f"{path} would take {len(data)} bytes; allowed: {MAX_BYTES}. Give less evidence.")
-    _replace(Path(path), data)
-
-
-def plain(value: Any) -> Any:
-    """Return a value as plain JSON: tuples become lists, keys texts, and numbers that are not finite null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    text = json.dumps({**table, "sha256": _digest(table)}, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    if len(text) > MAX_BYTES:  # ASCII, so a character is a byte
+        raise RunError(f"{path} would take {len(text)} bytes; allowed: {MAX_BYTES}. Give less evidence.")
+    write_whole(Path(path), text)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -172,19 +162,6 @@ def _formula(table: Mapping[str, Any], path: str | Path) -> Formula:
 def _digest(table: Mapping[str, Any]) -> str:
     part = {key: table[key] for key in CANONICAL}
     return hashlib.sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise RunError(f"{path} cannot be written: {error}.") from error
 
 
 def _short(value: object) -> str:

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import sympy
 from scipy.special import expit
+from sympy import Basic, Expr  # the record has a field called sympy
+
+from symloss.language.extremes import larger, smaller
 
 PROTECTION = 1e-7  # the smallest argument that protected operators let through (EvoMAL, arXiv:2209.08907)
 
@@ -61,6 +64,11 @@ class Operator:
         cost: what the operator adds to a formula's complexity.
         about: one line for people.
         exponent: True when the second argument must be a constant.
+        plain: the sympy face in sympy's own functions, for files that others read; needed where the face makes a
+            function of this file, as `sigmoid`.
+
+    Raises:
+        ValueError: the faces do not fit each other.
     """
 
     name: str
@@ -72,12 +80,70 @@ class Operator:
     about: str
     cost: int = 1
     exponent: bool = False
+    plain: Callable[..., Expr] | None = None
 
     def __post_init__(self) -> None:
-        assert self.arity in (1, 2), f"operator {self.name}: arity {self.arity} is not 1 or 2"
-        symbols = sympy.symbols("a b", real=True)[: self.arity]
-        made = self.sympy(*symbols[:1], sympy.Integer(3)) if self.exponent else self.sympy(*symbols)
-        assert isinstance(made, sympy.Expr), f"operator {self.name}: its sympy face gave {made!r}"
+        self.check(self.arity in (1, 2), f"arity {self.arity} is not 1 or 2")
+        made = self.sympy(*self.symbols)
+        self.check(isinstance(made, sympy.Expr), f"its sympy face gave {made!r}, no expression")
+        _check_faces(self)
+        head = self.head
+        known = head is None or getattr(sympy, head.__name__, None) is head or self.plain is not None
+        self.check(known, f"sympy has no function {head and head.__name__}; say `plain` in functions that it has")
+
+    def check(self, holds: bool, fault: str) -> None:
+        """Raise ValueError, naming the operator, unless something holds."""
+        if not holds:
+            raise ValueError(f"operator {self.name}: {fault}.")
+
+    @functools.cached_property
+    def symbols(self) -> tuple[Expr, ...]:
+        """Arguments to look at its sympy face with: a and b, or a and a number."""
+        a, b = sympy.symbols("a b", real=True)
+        return (a, sympy.Integer(3)) if self.exponent else (a, b)[: self.arity]
+
+    @functools.cached_property
+    def head(self) -> type[Basic] | None:
+        """The sympy class that stands for the operator in expressions; None where it is spelled out in others."""
+        made = self.sympy(*self.symbols)
+        if made.args == self.symbols and made.is_Function:
+            return type(made)
+        return type(made) if made.func in (sympy.Min, sympy.Max) and set(made.args) == set(self.symbols) else None
+
+
+_GRID = np.array([-2.7, -1.3, -0.4, 0.0, 0.3, 0.9, 1.7, 2.6])
+_OTHERS = np.array([[-1.6], [0.0], [0.8], [2.2]])
+_EXPONENTS = (-1, 2, 0.5, 0.7)
+_POINTS = ((0.3, 0.8), (1.7, -1.6), (-0.4, 2.2))
+
+
+def seconds(operator: Operator, others: Any) -> list[list[Any]]:
+    """Return the lists of further arguments to probe an operator with: none, `others`, or each of some exponents."""
+    if operator.exponent:
+        return [[exponent] for exponent in _EXPONENTS]
+    return [[others]] if operator.arity == 2 else [[]]
+
+
+def _check_faces(operator: Operator) -> None:
+    for further in seconds(operator, _OTHERS):
+        with np.errstate(all="ignore"):
+            values, inside = operator.numpy(_GRID, *further), operator.domain(_GRID, *further)
+        operator.check(
+            np.array_equal(~np.isnan(values), np.broadcast_to(inside, np.shape(values))),
+            "its numpy face is not NaN exactly outside its domain",
+        )
+    for a, b in _POINTS:
+        for further in seconds(operator, b):
+            _check_point(operator, [a, *further])
+
+
+def _check_point(operator: Operator, point: list[float]) -> None:
+    with np.errstate(all="ignore"):
+        value = float(operator.numpy(*point))
+    if np.isfinite(value):
+        exact = complex(operator.sympy(*map(sympy.Float, point)))
+        same = abs(exact - value) <= 1e-9 * max(1.0, abs(value))
+        operator.check(same, f"numpy gives {value} at {point}, sympy {exact}; they must be the same function")
 
 
 def _everywhere(*arguments: Any) -> Any:
@@ -85,7 +151,7 @@ def _everywhere(*arguments: Any) -> Any:
 
 
 def _protected(a: sympy.Expr) -> sympy.Expr:
-    return sympy.Max(sympy.Abs(a), sympy.Float(PROTECTION))
+    return larger(sympy.Abs(a), sympy.Float(PROTECTION))
 
 
 def _protected_array(a: Any) -> Any:
@@ -112,10 +178,19 @@ _TABLE = (
     Operator("exp", 1, sympy.exp, np.exp, "torch.exp", _everywhere, "exponential"),
     Operator("abs", 1, sympy.Abs, np.abs, "torch.abs", _everywhere, "absolute value"),
     Operator("sign", 1, sympy.sign, np.sign, "torch.sign", _everywhere, "-1, 0 or 1"),
-    Operator("min", 2, sympy.Min, np.minimum, "torch.minimum", _everywhere, "the smaller of two"),
-    Operator("max", 2, sympy.Max, np.maximum, "torch.maximum", _everywhere, "the larger of two"),
+    Operator("min", 2, smaller, np.minimum, "torch.minimum", _everywhere, "the smaller of two"),
+    Operator("max", 2, larger, np.maximum, "torch.maximum", _everywhere, "the larger of two"),
     Operator("tanh", 1, sympy.tanh, np.tanh, "torch.tanh", _everywhere, "hyperbolic tangent"),
-    Operator("sigmoid", 1, sigmoid, expit, "torch.sigmoid", _everywhere, "1 / (1 + exp(-a))"),
+    Operator(
+        "sigmoid",
+        1,
+        sigmoid,
+        expit,
+        "torch.sigmoid",
+        _everywhere,
+        "1 / (1 + exp(-a))",
+        plain=lambda a: 1 / (1 + sympy.exp(-a)),
+    ),
     Operator(
         "softplus",
         1,
@@ -124,6 +199,7 @@ _TABLE = (
         "torch.nn.functional.softplus",
         _everywhere,
         "log(1 + exp(a))",
+        plain=lambda a: sympy.log(1 + sympy.exp(a)),
     ),
     Operator("sin", 1, sympy.sin, np.sin, "torch.sin", _everywhere, "sine"),
     Operator("cos", 1, sympy.cos, np.cos, "torch.cos", _everywhere, "cosine"),
@@ -176,51 +252,69 @@ def torch_function(operator: Operator) -> Callable[..., Any]:
     Probed: shape of a broadcast, dtype kept, NaN exactly outside the domain, gradient against sympy's derivative.
     Torch is imported here and not with this file, so that names and grammars can be listed without it.
     """
-    assert operator.torch is not None, f"operator {operator.name} is spelled out in others"
+    if operator.torch is None:
+        raise ValueError(f"operator {operator.name} has no torch function: it is spelled out in others.")
     module, _, name = operator.torch.rpartition(".")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    probe(operator, function)
-    return function
+    function = getattr(importlib.import_module(module), name, None)
+    operator.check(callable(function), f"{module} has no function {name}")
+    probe(operator, function)  # type: ignore[arg-type]
+    return function  # type: ignore[return-value]
 
 
 def probe(operator: Operator, function: Callable[..., Any]) -> None:
-    """Assert that a torch function does what its operator record says.
+    """Check that a torch function does what its operator record says.
 
     Args:
         operator: the record; its numpy face, domain and sympy face are the standard.
-        function: takes `arity` tensors (the second of `pow` is a float).
+        function: takes `arity` tensors (the second of `pow` is a number).
+
+    Raises:
+        ValueError: it does something else; the message says what.
     """
+    for further in seconds(operator, _OTHERS):
+        _probe_values(operator, function, [_GRID, *further])
+    for a, b in _POINTS:
+        for further in seconds(operator, b):
+            _probe_gradients(operator, function, [a, *further])
+
+
+def _tensors(operator: Operator, arguments: list[Any]) -> list[Any]:
     import torch
 
-    grid = torch.tensor([-2.7, -1.3, -0.4, 0.0, 0.3, 0.9, 1.7, 2.6], dtype=torch.float64)
-    other = 0.7 if operator.exponent else torch.tensor([[-1.6], [0.8], [2.2]], dtype=torch.float64)
-    arguments = [grid.clone().requires_grad_(), other][: operator.arity]
-    values = function(*arguments)
-    plain = [a.detach().numpy() if isinstance(a, torch.Tensor) else a for a in arguments]
+    count = 1 if operator.exponent else operator.arity
+    return [torch.tensor(each, dtype=torch.float64) for each in arguments[:count]] + arguments[count:]
+
+
+def _probe_values(operator: Operator, function: Callable[..., Any], arguments: list[Any]) -> None:
+    import torch
+
     with np.errstate(all="ignore"):
-        expected = operator.numpy(*plain)
-    place = f"operator {operator.name}"
-    assert values.shape == expected.shape, f"{place}: shape {tuple(values.shape)}, not {expected.shape}"
-    single = [a.detach().float() if isinstance(a, torch.Tensor) else a for a in arguments]
-    assert function(*single).dtype == torch.float32, f"{place}: float32 does not stay float32"
+        expected, inside = operator.numpy(*arguments), operator.domain(*arguments)
+    tensors = _tensors(operator, arguments)
+    values = function(*tensors)
+    operator.check(values.shape == expected.shape, f"torch gives shape {tuple(values.shape)}, not {expected.shape}")
+    single = [each.float() if isinstance(each, torch.Tensor) else each for each in tensors]
+    operator.check(function(*single).dtype == torch.float32, "float32 does not stay float32 in torch")
     got = values.detach().numpy()
-    assert np.array_equal(~np.isnan(got), np.broadcast_to(operator.domain(*plain), got.shape)), (
-        f"{place}: NaN not exactly outside its domain"
-    )
-    assert np.allclose(got, expected, rtol=1e-7, atol=1e-8, equal_nan=True), f"{place}: torch and numpy differ"
-    _probe_gradient(operator, function)
+    as_said = np.array_equal(~np.isnan(got), np.broadcast_to(inside, got.shape))
+    operator.check(as_said, "torch gives NaN not exactly outside its domain")
+    same = np.allclose(got, expected, rtol=1e-7, atol=1e-8, equal_nan=True)
+    operator.check(same, "torch and numpy differ")
 
 
-def _probe_gradient(operator: Operator, function: Callable[..., Any]) -> None:
+def _probe_gradients(operator: Operator, function: Callable[..., Any], point: list[float]) -> None:
+    """Compare the gradient in every argument that is no exponent with sympy's derivative, inside the domain."""
     import torch
 
-    a, b = sympy.symbols("a b", real=True)
-    for x, z in ((0.3, 0.8), (1.7, -1.6)):
-        other: Any = 0.7 if operator.exponent else torch.tensor(z, dtype=torch.float64)
-        point = torch.tensor(x, dtype=torch.float64, requires_grad=True)
-        (got,) = torch.autograd.grad(function(*[point, other][: operator.arity]), point)
-        symbols = [a, sympy.Float(0.7) if operator.exponent else b][: operator.arity]
-        slope = sympy.diff(operator.sympy(*symbols), a).subs({a: x, b: z}).evalf()
-        assert abs(float(slope) - float(got)) < 1e-6, (
-            f"operator {operator.name}: gradient {float(got)} at {x}, sympy says {slope}"
-        )
+    if not operator.domain(*point):
+        return
+    tensors = _tensors(operator, point)
+    inputs = [each.requires_grad_() for each in tensors if isinstance(each, torch.Tensor)]
+    value = function(*tensors)
+    operator.check(value.requires_grad, "torch gives no gradient")
+    symbols = sympy.symbols("a b", real=True)[: len(inputs)]
+    made = operator.sympy(*symbols, *map(sympy.Float, point[len(inputs) :]))
+    for symbol, got in zip(symbols, torch.autograd.grad(value, inputs), strict=True):
+        slope = float(sympy.diff(made, symbol).subs(dict(zip(symbols, point, strict=False))).evalf())
+        near = abs(slope - float(got)) <= 1e-6 * max(1.0, abs(slope))
+        operator.check(near, f"torch's gradient in {symbol} is {float(got)} at {point}, sympy's {slope}")

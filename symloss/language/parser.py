@@ -16,6 +16,7 @@ from symloss.language.algebra import apply, constant, product, total
 from symloss.language.operators import OPERATORS
 
 MAX_LENGTH = 4096  # characters
+MAX_WORDS = 384  # numbers and names; a formula of the largest size has at most 256
 MAX_DEPTH = 48  # brackets and signs inside each other
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>\*\*|[-+*/(),]))"
@@ -56,6 +57,7 @@ class _Parser:
         self.symbols = symbols
         self.tokens = self._tokens()
         self.depth = 0
+        self._check_words()
 
     def parse(self) -> sympy.Expr:
         expr = self._sum()
@@ -76,14 +78,19 @@ class _Parser:
             match = _TOKEN.match(self.text, position)
             if match is None:
                 position += len(self.text[position:]) - len(self.text[position:].lstrip())
-                raise self._error(
-                    f"unexpected {self.text[position]!r}. Formulas hold numbers, names, + - * / ** ( ) and commas",
-                    position,
-                )
+                hint = " Powers are written **." if self.text[position] == "^" else ""
+                words = f"unexpected {self.text[position]!r}. Formulas hold numbers, names, + - * / ** ( ) and commas"
+                raise self._error(words + hint, position)
             kind = str(match.lastgroup)
             tokens.append(Token(kind, match[kind], match.start(kind)))
             position = match.end()
         return [*tokens, Token("end", "the end", len(self.text.rstrip()))]
+
+    def _check_words(self) -> None:
+        words = [token for token in self.tokens if token.kind in ("number", "name")]
+        if len(words) > MAX_WORDS:
+            message = f"{len(words)} numbers and names are too many. Allowed: {MAX_WORDS}"
+            raise self._error(message, words[MAX_WORDS].position)
 
     def _takes(self, *signs: str) -> str:
         return self._next().text if self._token.kind == "sign" and self._token.text in signs else ""

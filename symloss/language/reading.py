@@ -5,6 +5,7 @@ Sums and products are ordered by the text of their parts: the order of evaluatio
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,7 +15,7 @@ import numpy as np
 import sympy
 
 from symloss.errors import FormulaError
-from symloss.language.operators import OPERATORS, sigmoid, softplus
+from symloss.language.operators import OPERATORS
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,6 @@ class Constant:
 
 Node = Call | Name | Constant
 
-_HEADS: dict[type[sympy.Basic], str] = {
-    sympy.log: "log",
-    sympy.exp: "exp",
-    sympy.Abs: "abs",
-    sympy.sign: "sign",
-    sympy.Min: "min",
-    sympy.Max: "max",
-    sympy.tanh: "tanh",
-    sympy.sin: "sin",
-    sympy.cos: "cos",
-    sigmoid: "sigmoid",
-    softplus: "softplus",
-}
 _INFIX = {"add": " + ", "sub": " - ", "mul": "*", "div": "/"}
 _SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 4
 _LEVEL = {"add": _SUM, "sub": _SUM, "neg": _SUM, "mul": _PRODUCT, "div": _PRODUCT, "square": _POWER, "pow": _POWER}
@@ -75,10 +63,19 @@ def read(expr: sympy.Expr) -> Node:
         return _read_product(expr)
     if expr.is_Pow:
         return _read_power(*expr.as_base_exp())
-    if expr.func not in _HEADS:
-        known = ", ".join(sorted(_HEADS.values()))
+    operator = heads().get(expr.func)
+    if operator is None:
+        known = ", ".join(sorted(heads().values()))
         raise FormulaError(f"formula: it becomes '{expr.func}', which no operator declares. Known: {known}.")
-    return _chain(_HEADS[expr.func], _ordered(expr.args))
+    if expr.func in (sympy.Min, sympy.Max):
+        return _chain(operator, _ordered(expr.args))
+    return Call(operator, tuple(map(read, expr.args)))
+
+
+@functools.cache
+def heads() -> dict[type[sympy.Basic], str]:
+    """Return sympy class -> name of the operator that it stands for, the first one of the table."""
+    return {record.head: record.name for record in reversed(OPERATORS.values()) if record.head is not None}
 
 
 def complexity(node: Node) -> int:

@@ -99,6 +99,15 @@ class Urn:
         """Draw one node."""
         return rng.choices(self.makers, cum_weights=self.cumulated)[0](rng)
 
+    def draw_other(self, node: Node, rng: random.Random) -> Node:
+        """Draw one node that differs from another, or that one where the urn seems to hold nothing else."""
+        drawn = self.draw(rng)
+        for _ in range(GROWTH_TRIES):
+            if drawn != node:
+                break
+            drawn = self.draw(rng)
+        return drawn
+
 
 @dataclass(frozen=True)
 class Vocabulary:

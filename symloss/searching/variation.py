@@ -58,7 +58,7 @@ def same_arity(tree: Tree, index: int, rng: random.Random) -> Tree:
     """Draw another operator with the same arguments in a node's place, or another leaf in a leaf's."""
     node, words = tree.nodes[index], vocabulary(tree.grammar)
     urn = words.alike[node.args] if node.args else words.leaves[node.ret]
-    drawn = urn.draw(rng)
+    drawn = urn.draw_other(node, rng)
     return tree if drawn == node else Tree((*tree.nodes[:index], drawn, *tree.nodes[index + 1 :]), tree.grammar)
 
 

@@ -21,11 +21,11 @@ from symloss.language.formula import Formula
 from symloss.language.operators import OPERATORS
 from symloss.language.reading import Call, Constant, Node, read
 from symloss.language.slots import SLOTS
+from symloss.language.slots.classification import EPSILON
 
 Array = NDArray[np.float64]
 
 CLASSES = 10  # where no task says how many
-_EDGE = 1e-7  # the classification slot's clamp
 _UNITS = 400  # parts that the mass of a softmax output is cut into to look for uneven optima
 _FLAT = 1e-5  # a loss that varies by less than this fraction is flat: the clamp alone makes it vary by 1e-6
 _EVEN = 1e-6  # an uneven optimum must be lower than the even one by this fraction to count
@@ -62,7 +62,8 @@ def slope(formula: Formula, variable: str) -> Node:
     """
     derivative = formula.expr.diff(SLOTS[formula.slot].symbols()[variable])
     without_jumps = derivative.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
-    return read(settle(without_jumps.replace(sympy.Heaviside, lambda a, *_: (1 + sympy.sign(a)) / 2)))
+    smooth = without_jumps.replace(sympy.Heaviside, lambda a, *_: (1 + sympy.sign(a)) / 2)
+    return read(settle(smooth, limited=False))
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,12 @@ def optimum(formula: Formula, classes: int = CLASSES) -> Optimum:
 
 
 def _probabilities() -> Array:
-    near_zero = np.geomspace(_EDGE, 0.05, 200)
+    near_zero = np.geomspace(EPSILON, 0.05, 200)
     return np.unique(np.concatenate([near_zero, np.linspace(0.05, 0.95, 901), 1 - near_zero]))
 
 
 def _cost(formula: Formula, classes: int, t: float, p: Array) -> Array:
-    values = evaluate(formula.node, {"t": t, "p": np.clip(p, _EDGE, 1 - _EDGE), "C": float(classes)})
+    values = evaluate(formula.node, {"t": t, "p": np.clip(p, EPSILON, 1 - EPSILON), "C": float(classes)})
     return np.where(np.isnan(values), np.inf, np.broadcast_to(values, p.shape))
 
 
@@ -221,11 +222,8 @@ def _tell_optimum(formula: Formula, classes: int) -> Finding:
     found = optimum(formula, classes)
     if np.isnan(found.p):
         return Finding(found.p, "none: flat or unbounded")
-    kind = (
-        "drives outputs to certainty" if found.p == 1 else "holds confidence back" if found.p > 1 / classes else "odd"
-    )
     uneven = "" if found.even else ", the other classes unevenly"
-    return Finding(found.p, f"{found.p:.3f} ({kind}{uneven}; {classes} classes)")
+    return Finding(found.p, f"{found.p:.3f} ({_pull(found.p, classes)}{uneven}; {classes} classes)")
 
 
 def _pull(p: float, classes: int) -> str:

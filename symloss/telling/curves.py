@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from symloss.language.formula import Formula
+from symloss.language.slots import SLOTS
 from symloss.telling.analysis import CLASSES, Array, evaluate, even_costs, slope, slope_in_p
 
 
@@ -54,6 +55,17 @@ def _activation_curves(formula: Formula, classes: int) -> Curves:
     return Curves("input", x, _filled(values, x), _filled(gradients, x), "the input")
 
 
+def _plain_curves(formula: Formula, classes: int) -> Curves:
+    """Draw a formula of any slot over its last required variable, the others in the middle of their ranges."""
+    slot = SLOTS[formula.slot]
+    ranges = {each.name: (max(each.low, -5.0), min(each.high, 5.0)) for each in slot.variables}
+    axis = next(each for each in slot.variables if each.name == (slot.required or tuple(ranges))[-1])
+    x = np.linspace(*ranges[axis.name], 401)
+    point = {name: (low + high) / 2 for name, (low, high) in ranges.items()} | {axis.name: x}
+    values, gradients = (evaluate(node, point) for node in (formula.node, slope(formula, axis.name)))
+    return Curves(axis.meaning, x, _filled(values, x), _filled(gradients, x), axis.name)
+
+
 def _filled(values: Any, like: Array) -> Array:
     return np.broadcast_to(np.asarray(values, dtype=np.float64), like.shape)
 
@@ -69,5 +81,6 @@ def curves(formula: Formula, classes: int = CLASSES) -> Curves:
     """Return value and gradient over the axis that tells most about a formula of its slot.
 
     Classification: over the true class's probability, the others alike. Regression: over the residual at target 0.
+    A slot that CURVES does not name: over its last required variable.
     """
-    return CURVES[formula.slot](formula, classes)
+    return CURVES.get(formula.slot, _plain_curves)(formula, classes)

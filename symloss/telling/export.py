@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from symloss import __version__
 from symloss.language.lossfile import write_loss
+from symloss.language.operators import OPERATORS, Operator
 from symloss.language.slots import SLOTS, Slot
-from symloss.telling.pycode import SYMPY, torch_body, written
+from symloss.telling.pycode import SYMPY, called, helper_name, torch_body, torch_name, written
 from symloss.telling.standalone import standalone_source
 from symloss.telling.target import Target
 
@@ -165,7 +166,8 @@ def _torch_formula(target: Target, slot: Slot) -> str:
     lines = [f"    {variable.name}: {variable.meaning}." for variable in slot.variables]
     lines += [f"    {name}: {part}, computed more accurately." for part, name in slot.fused]
     body = torch_body(target.formula)
-    helpers = "".join(f"{_LARGER.format(name=name)}\n\n\n" for name in ("maximum", "minimum") if f"_{name}(" in body)
+    pairs = [name for name in sorted(called(target.formula.node) - _SIGNS) if OPERATORS[name].arity == 2]
+    helpers = "".join(f"{_of_tensors(OPERATORS[name])}\n\n\n" for name in pairs)
     return f'''{helpers}def formula({", ".join(f"{name}: Any" for name in names)}) -> Tensor:
     """Compute the formula elementwise.
 
@@ -174,11 +176,19 @@ def _torch_formula(target: Target, slot: Slot) -> str:
 {body}'''
 
 
-_LARGER = '''def _{name}(a: Any, b: Any) -> Tensor:
-    """Compute torch.{name}, of numbers too."""
+# Python's signs take tensors and numbers alike.
+_SIGNS = {"add", "sub", "mul", "div", "pow"}
+
+
+def _of_tensors(operator: Operator) -> str:
+    return _OF_TENSORS.format(name=torch_name(operator), helper=helper_name(operator))
+
+
+_OF_TENSORS = '''def {helper}(a: Any, b: Any) -> Tensor:
+    """Compute {name}, of numbers too."""
     like = a if isinstance(a, Tensor) else b
     a, b = (value if isinstance(value, Tensor) else like.new_full((), value) for value in (a, b))
-    return torch.{name}(a, b)'''
+    return {name}(a, b)'''
 
 
 def _torch_module(target: Target, slot: Slot, code: str) -> str:

@@ -6,13 +6,15 @@ The source is made from a formula's reading, never from anybody's text.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 
+from symloss.errors import FormulaError
 from symloss.language.formula import Formula
-from symloss.language.reading import Call, Constant, Node
+from symloss.language.operators import OPERATORS, Operator
+from symloss.language.reading import Call, Constant, Name, Node, read
 from symloss.language.reading import text as node_text
 from symloss.language.slots import SLOTS
 
@@ -26,36 +28,56 @@ class Spelling:
     """How a library writes what Python has no sign for.
 
     Args:
-        functions: operator -> template of its arguments.
+        call: operator's record and its arguments' sources -> source of the call; None for one that `plain` spells out.
         fraction: template of numerator and denominator.
         double: template of a double's digits.
     """
 
-    functions: Mapping[str, str]
+    call: Callable[[Operator, Sequence[str]], str | None]
     fraction: str = "{} / {}"
     double: str = "{}"
 
 
-def _calls(prefix: str, **names: str) -> dict[str, str]:
-    return {operator: f"{prefix}{name}({{}})" for operator, name in names.items()}
+def torch_name(operator: Operator) -> str:
+    """Return how a file that imports torch, and nn from torch, names an operator's function.
+
+    Raises:
+        FormulaError: the function is not torch's own, so a file that needs torch alone cannot call it.
+    """
+    if operator.torch is None or not operator.torch.startswith("torch."):
+        raise FormulaError(
+            f"formula: the operator {operator.name} is computed by {operator.torch}, which a file that needs torch "
+            "alone cannot call. Export the formula as loss, sympy or latex instead."
+        )
+    return operator.torch.replace("torch.nn.", "nn.")
 
 
-_SAME = {name: name for name in ("sqrt", "log", "exp", "sign", "tanh", "sin", "cos")}
-TORCH = Spelling(
-    _calls("torch.", **_SAME, abs="abs", sigmoid="sigmoid", softplus="nn.functional.softplus")
-    | {"min": "_minimum({}, {})", "max": "_maximum({}, {})"}
-)
-SYMPY = Spelling(
-    _calls("sympy.", **_SAME, abs="Abs")
-    | {
-        "min": "sympy.Min({}, {})",
-        "max": "sympy.Max({}, {})",
-        "sigmoid": "1 / (1 + sympy.exp(-({})))",
-        "softplus": "sympy.log(1 + sympy.exp({}))",
-    },
-    fraction="sympy.Rational({}, {})",
-    double="sympy.Float({})",
-)
+def helper_name(operator: Operator) -> str:
+    """Return the name of an exported helper that lets a function of two tensors take numbers, too."""
+    return "_" + torch_name(operator).rpartition(".")[2]
+
+
+def _torch_call(operator: Operator, arguments: Sequence[str]) -> str:
+    name = torch_name(operator) if operator.arity == 1 else helper_name(operator)
+    return f"{name}({', '.join(arguments)})"
+
+
+def _sympy_call(operator: Operator, arguments: Sequence[str]) -> str | None:
+    if operator.plain is not None:
+        return None
+    name = "sqrt" if operator.name == "sqrt" else operator.head and operator.head.__name__
+    return f"sympy.{name}({', '.join(arguments)})"
+
+
+TORCH = Spelling(_torch_call)
+SYMPY = Spelling(_sympy_call, fraction="sympy.Rational({}, {})", double="sympy.Float({})")
+
+
+def called(node: Node) -> frozenset[str]:
+    """Return the names of the operators that a node calls."""
+    if not isinstance(node, Call):
+        return frozenset()
+    return frozenset({node.operator}).union(*map(called, node.arguments))
 
 
 @dataclass
@@ -97,9 +119,22 @@ class _Printer:
             left = _ATOM if node.operator == "pow" else level
             right = level if node.operator == "add" else level + 1
             return f"{self.source(first, left)} {sign} {self.source(last, right)}", level
-        arguments = [self.source(argument) for argument in node.arguments]
-        text = self.spelling.functions[node.operator].format(*arguments)
-        return text, _ATOM if text.endswith(")") and not text.startswith("1 /") else _PRODUCT
+        record = OPERATORS[node.operator]
+        text = self.spelling.call(record, [self.source(argument) for argument in node.arguments])
+        return self._print(_spelled_out(record, node)) if text is None else (text, _ATOM)
+
+
+def _spelled_out(record: Operator, node: Call) -> Node:
+    """Return a call in the functions that the record's plain form is made of."""
+    assert record.plain is not None
+    given = {str(symbol): argument for symbol, argument in zip(record.symbols, node.arguments, strict=True)}
+
+    def filled(part: Node) -> Node:
+        if isinstance(part, Call):
+            return Call(part.operator, tuple(map(filled, part.arguments)))
+        return given[part.name] if isinstance(part, Name) else part
+
+    return filled(read(record.plain(*record.symbols)))
 
 
 def written(node: Node, spelling: Spelling) -> str:

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from symloss.judging.tasks import TASKS, make_task
+from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS
+from symloss.language.zoo import zoo
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -52,9 +54,15 @@ def test_making_a_model_leaves_the_global_draws_alone(task):
 
 
 def test_the_model_has_the_tasks_width(task):
-    output = SLOTS[task.slot].forward(torch.relu, task.model(0), task.x[:3])
+    reference = compile_loss(zoo[SLOTS[task.slot].baselines[0]])
+    output = SLOTS[task.slot].forward(reference, task.model(0), task.x[:3])
     assert output.shape == (3, task.width)
     assert TASKS[task.name].slot == task.slot
+
+
+def test_targets_are_of_the_slots_kind(task):
+    labels = not task.test()[1].is_floating_point()
+    assert SLOTS[task.slot].target == ("labels" if labels else "values")
 
 
 def test_the_judging_metric_is_measured(task):

@@ -59,6 +59,7 @@ ACTIVATION = Slot(
     required=("x",),
     accepts=frozenset(),
     baselines=("relu", "tanh", "gelu", "swish"),
+    target="labels",
     traits=(),
     shares_forward=False,
     forward=forward,

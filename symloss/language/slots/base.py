@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import sympy
 
@@ -107,6 +107,8 @@ class Slot:
         required: variables that a formula must see to be worth training.
         accepts: names of the options of torch's losses that make sense here.
         baselines: zoo names; the first is the reference that a winner must beat.
+        target: what the base problem is trained to meet: `labels` (integers 0, 1, ..., one model output for each) or
+            `values` (floats, one model output).
         traits: names in `analysis.TRAITS` of what can be said of its formulas.
         shares_forward: True where the formula acts on the model's output alone, so that a cohort shares its forward.
         forward: (function, model, x) -> output, with the formula inside the model where the slot is there.
@@ -127,6 +129,7 @@ class Slot:
     required: tuple[str, ...]
     accepts: frozenset[str]
     baselines: tuple[str, ...]
+    target: Literal["labels", "values"]
     traits: tuple[str, ...]
     shares_forward: bool
     forward: Callable[[Function, Model, Any], Any]

@@ -72,10 +72,12 @@ def call(function: Function, options: Options, logits: Tensor, target: Tensor) -
         target: class indices without the class dimension, or probabilities shaped like the logits.
 
     Raises:
-        ValueError: the shapes or the type of the target do not fit the logits.
+        ValueError: the shapes or the type of the target, or the number of weights, do not fit the logits.
+        RuntimeError: a label is no class, on the CPU; other devices stop as torch's own losses make them.
     """
     axis = 0 if logits.dim() == 1 else 1
     _check_target(logits, target, axis)
+    _check_weight(options.weight, logits.shape[axis])
     logits = logits.movedim(axis, -1)
     if target.is_floating_point():
         losses = _weighted(function, options, logits, target.movedim(axis, -1).to(logits.dtype))
@@ -83,7 +85,7 @@ def call(function: Function, options: Options, logits: Tensor, target: Tensor) -
     kept = target != options.ignore_index
     logits = logits.where(kept.unsqueeze(-1), logits.new_zeros(()))
     target = target.where(kept, target.new_zeros(()))
-    losses = _weighted(function, options, logits, one_hot(target, logits))
+    losses = _weighted(function, options, logits, labelled(target, logits))
     losses = losses.where(kept, losses.new_zeros(()))
     share = kept.to(losses.dtype) if options.weight is None else options.weight.to(losses.dtype)[target] * kept
     return reduced(losses, options.reduction, share.sum())
@@ -93,8 +95,29 @@ def _weighted(function: Function, options: Options, logits: Tensor, t: Tensor) -
     smoothing = options.label_smoothing
     if smoothing:
         t = t * (1 - smoothing) + smoothing / logits.shape[-1]
-    terms = function(**link(logits, t)).expand(logits.shape)
+    variables = link(logits, t)
+    terms = function(**variables | {"log_p": bounded(variables["log_p"], t)}).expand(logits.shape)
     return (terms if options.weight is None else terms * options.weight.to(terms.dtype)).sum(-1)
+
+
+def labelled(target: Tensor, like: Tensor) -> Tensor:
+    """Return `one_hot`, where torch refuses a label that is no class."""
+    import torch
+
+    return torch.zeros_like(like).scatter(-1, target.long().unsqueeze(-1), 1.0)
+
+
+def bounded(log_p: Tensor, t: Tensor) -> Tensor:
+    """Make a masked class (a logit of -inf) count for nothing where it is no target, as t*log(p) then is 0, not NaN."""
+    import torch
+
+    masked = (log_p == -torch.inf) & (t == 0)
+    return log_p.where(~masked, torch.finfo(log_p.dtype).min)
+
+
+def _check_weight(weight: Tensor | None, classes: int) -> None:
+    if weight is not None and len(weight) != classes:
+        raise ValueError(f"weight: got {len(weight)} numbers for {classes} classes. Give one for each class.")
 
 
 def _check_target(logits: Tensor, target: Tensor, axis: int) -> None:
@@ -159,6 +182,7 @@ CLASSIFICATION = Slot(
     required=("t", "p"),
     accepts=frozenset({"weight", "ignore_index", "label_smoothing"}),
     baselines=("cross_entropy", "label_smoothing", "focal", "poly1", "gce", "sce", "brier"),
+    target="labels",
     traits=("optimum", "first_step"),
     shares_forward=True,
     forward=forward_plain,

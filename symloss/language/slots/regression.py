@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sympy
 
+from symloss.language.extremes import replaced
 from symloss.language.reading import Call, Name
 from symloss.language.slots.base import (
     FreeTest,
@@ -103,8 +104,8 @@ def normalise(expr: sympy.Expr) -> sympy.Expr:
     y, f, r = _Y.symbol, _F.symbol, _R.symbol
     if not expr.has(y, f):
         return expr
-    in_residual = expr.subs(f, y + r)
-    return expr.subs(r, f - y) if in_residual.has(y) else in_residual
+    in_residual = replaced(expr, lambda leaf: y + r if leaf == f else leaf)
+    return replaced(expr, lambda leaf: f - y if leaf == r else leaf) if in_residual.has(y) else in_residual
 
 
 REGRESSION = Slot(
@@ -114,6 +115,7 @@ REGRESSION = Slot(
     required=("y", "f"),
     accepts=frozenset(),
     baselines=("mse", "l1", "huber", "log_cosh"),
+    target="values",
     traits=("residual_optimum",),
     shares_forward=True,
     forward=forward_plain,
