@@ -2,7 +2,6 @@
 
 import torch
 from sklearn.datasets import load_breast_cancer
-from sklearn.metrics import f1_score
 from torch import nn
 
 import symloss
@@ -10,7 +9,8 @@ import symloss
 
 def f1(outputs, targets):
     """Return the F1 score of class 0, malignant: outputs (n, 2), targets (n,)."""
-    return f1_score(targets, outputs.argmax(-1), pos_label=0)
+    said, true = outputs.argmax(-1) == 0, targets == 0
+    return 2 * (said & true).sum() / (said.sum() + true.sum())
 
 
 def task():
