@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -48,5 +49,23 @@ def task():
     return SupervisedTask("evil", slot="activation", x=x, y=torch.arange(100) % 3, model=Evil, batch_size=10)
 
 
+def exits():
+    raise SystemExit(3)
+
+
+def endless():
+    time.sleep(1000)
+
+
 def deadly():
     os._exit(3)
+
+
+def deadly_at_first(marks):
+    """Kill the first two workers that make it."""
+    deaths = Path(marks)
+    count = len(list(deaths.iterdir()))
+    if count < 2:
+        (deaths / str(count)).touch()
+        os._exit(3)
+    return task()

@@ -12,7 +12,11 @@ import pytest
 from symloss.cli import COMMANDS, LazyGroup, main, symloss
 from symloss.cli.exporting import KINDS as EXPORT_KINDS
 from symloss.cli.listing import KINDS as LIST_KINDS
-from symloss.cli.options import Duration, plain
+from symloss.cli.options import Duration
+from symloss.language.files import plain
+from symloss.language.formula import parse
+from symloss.language.lossfile import write_loss
+from symloss.running.run import ForcedExit
 from symloss.telling.export import EXPORTS
 from symloss.telling.listing import LISTINGS
 
@@ -68,6 +72,10 @@ def test_tables_and_choices_agree():
     [
         (["lst"], "Did you mean 'list'"),
         (["show"], "Missing argument"),
+        (["show", ""], "the target is empty"),
+        (["show", "baikal", "--slot", "regresion"], "Did you mean 'regression'"),
+        (["list", "runs", "--in", "nowhere"], "'nowhere' does not exist"),
+        (["check", "noisy_digits", "--set", "finals.baselines=['mse']"], "[finals] baselines names an unknown"),
         (["show", "focla"], "Did you mean 'focal'"),
         (["show", "-t*log(q)"], "'q' is not a variable here"),
         (["show", "p/0"], "undefined everywhere"),
@@ -207,3 +215,41 @@ def test_a_reader_that_leaves_is_no_error():
 def test_the_module_is_the_program():
     done = subprocess.run([sys.executable, "-m", "symloss", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("symloss ")
+
+
+@pytest.mark.parametrize("redirected", ["> /dev/full", ">&-"])
+def test_an_output_that_cannot_be_written_is_one_line(redirected):
+    command = f"exec {sys.executable} -m symloss show baikal {redirected}"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("symloss: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_strangers_evidence_does_not_steer_the_terminal(call, tmp_path):
+    path = tmp_path / "x.loss.json"
+    write_loss(
+        path, parse("-t*log(p)"), {"no\x1bte": "a\x1b[2J\nb\x9b", "size": 10**4000, "all": [10**20, {"a": "\x07"}]}
+    )
+    out = call("show", str(path))[1]
+    assert all(each.isprintable() for each in out.splitlines())
+    assert "a\\x1b[2J\\nb" in out
+    assert "about 10^4000" in out
+    assert "0" * 40 not in out
+
+
+def test_a_run_is_not_of_another_slot(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("symloss.telling.summary.summarise_run", lambda *_: {"slot": "classification"})
+    status, out, err = call("show", str(tmp_path), "--slot", "regression")
+    assert (status, out) == (2, "")
+    assert "of the slot classification, not regression" in err
+
+
+def test_a_forced_end_says_how_to_go_on(call, monkeypatch, tmp_path):
+    def forced(*_):
+        raise ForcedExit(130, tmp_path / "run")
+
+    monkeypatch.setattr("symloss.running.run.search", forced)
+    status, _, err = call("search", "noisy_digits", "--quiet")
+    assert status == 130
+    assert f"go on with: symloss resume {tmp_path / 'run'}" in err

@@ -9,11 +9,13 @@ import pytest
 
 import symloss
 from symloss.cli import main
+from symloss.language.candidate import Outcome, State
 from symloss.running.run import search
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
 from symloss.telling.ranking import front_of, rank_run
-from symloss.telling.summary import run_text, summarise_run
+from symloss.telling.show import cell, table, with_spread
+from symloss.telling.summary import _finals_row, finals_tables, run_text, summarise_run
 from symloss.telling.target import find_target
 
 SMALL = [
@@ -183,3 +185,81 @@ def test_check_estimates_an_experiment(call):
     assert (status, err) == (0, "")
     for words in ("noise = 0.4", "pass the free tests", "s of one worker", "2 workers", "cost of finals"):
         assert words in out
+
+
+def test_check_goes_on_where_no_early_candidate_passes(monkeypatch, call):
+    def refused(self, candidates):
+        return [Outcome(each.number, State.REJECTED, "no") for each in candidates]
+
+    monkeypatch.setattr("symloss.judging.screen.Screen.check", refused)
+    small = ["--set", "budget.rungs=[]", "--set", "search.population=8", "--set", "search.elites=1"]
+    status, out, _ = call("check", "noisy_digits", *small)
+    assert status == 0
+    assert "0 of 36 candidates pass" in out.replace("\n", " ")
+    assert "unknown, because nothing could be trained" in out
+
+
+def test_finals_fit_a_narrow_screen(finished):
+    summary = summarise_run(finished)
+    shown = "\n".join(finals_tables(summary["finals"]))
+    assert max(map(len, shown.splitlines())) <= 100
+    assert "winner (found" in shown
+    for metric in ("accuracy", "nll", "ece"):
+        assert shown.count(f" {metric} ") >= 2
+    assert "found 2" not in shown or "found 1" not in shown
+
+
+def test_a_long_formula_pushes_nothing_off_the_screen():
+    rows = [{"complexity": 200, "fitness": 0.91234, "formula": "t*log(p) + " * 60}]
+    lines = table(rows, width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("200" in line and "0.9123" in line and "t*log(p)" in line for line in lines)
+    assert "…" in lines[-1]
+
+
+def test_a_mean_has_the_digits_of_its_deviation():
+    assert with_spread(0.912345, 0.00421) == "0.9123 ± 0.0042"
+    assert with_spread(12.3456, 1.5) == "12.3 ± 1.5"
+    assert with_spread(0.5, 0.0) == "0.5 ± 0"
+    assert with_spread(0.5, None) == "0.5 ± -"
+    assert with_spread(None, None) == "- ± -"
+
+
+def test_a_task_on_which_all_fail_is_explained(call, tmp_path, monkeypatch):
+    def crash(*_, **__):
+        raise ValueError("the model is broken")
+
+    monkeypatch.setattr("symloss.judging.evaluate.train_cohort", crash)
+    status, out, _ = call("search", "noisy_digits", "--out", tmp_path / "run", "--workers", 0, "--quiet", *CHANGES)
+    assert status == 1
+    assert "why crashed" in out
+    assert "the model is broken" in out
+    assert out.rstrip().endswith("no candidate was scored")
+    assert "Finals:" not in out
+
+
+def test_a_task_on_which_most_succeed_needs_no_reasons(finished):
+    summary = summarise_run(finished)
+    assert summary["reasons"]
+    assert "why " not in run_text(summary)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_finals_break_no_word_on_a_narrow_screen(finished, width):
+    rows = [_finals_row(row) for row in summarise_run(finished)["finals"]["rows"] if row["test"]]
+    shown = table(rows, "Finals: 2 fresh seeds, learning rate tuned for each by accuracy on validation", width)
+    assert max(map(len, shown.splitlines())) <= width
+    for name in rows[0]:
+        assert shown.count(f"{name} ") + shown.count(f"{name}\n") >= 1
+    for row in rows:
+        assert all(cell(value) in shown for value in row.values())
+
+
+def test_columns_that_do_not_fit_stand_below_with_the_first_again():
+    rows = [
+        {"name": f"row {number}", **{f"column {each}": "0.1234 ± 0.0042" for each in range(6)}} for number in (1, 2)
+    ]
+    shown = table(rows, width=60)
+    assert shown.count("row 1") == shown.count("name") == 2
+    assert [shown.count(f"column {each}") for each in range(6)] == [1] * 6
+    assert table(rows, width=200).count("row 1") == 1

@@ -1,5 +1,6 @@
 """Experiments: read, refused, overridden, written back, and changed for a resume."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,8 @@ def test_a_small_file_gets_sensible_defaults(tmp_path: Path) -> None:
 
 def test_overrides_are_toml_values_and_bare_words_are_texts(tmp_path: Path) -> None:
     changes = ["search.population=80", "stop.time=10m", "budget.learning_rates=[0.01]", "grammar=glo", "name = x"]
-    experiment = load_experiment(write(tmp_path, SMALL), [*changes, "search.elitist=true"])
-    assert experiment.search_settings == {"population": 80, "elitist": True}
+    experiment = load_experiment(write(tmp_path, SMALL), [*changes, "search.fresh=3"])
+    assert experiment.search_settings == {"population": 80, "fresh": 3}
     assert experiment.stop.time == 600.0
     assert experiment.budget.learning_rates == (0.01,)
     assert (experiment.grammar, experiment.name) == ("glo", "x")
@@ -80,6 +81,7 @@ def test_times_have_units(tmp_path: Path, text: str, seconds: float) -> None:
         ("budget.learning_rates=[0.1, 0.1]", "allowed: a list of different values"),
         ("budget.learning_rates=[0.1, -1]", "[budget] learning_rates is [0.1, -1]"),
         ("budget.learning_rates=[inf]", "[budget] learning_rates is [inf]"),
+        ("budget.learning_rates=[0]", "such as [0.001, 0.01], each positive and finite."),
         ("budget.rungs=[100, 400]", "[budget] rungs is [100, 400]; each must lie below steps = 300."),
         ("stop.time=10q", "[stop] time is '10q'; allowed: seconds, or a time such as 90s, 10m or 2h."),
         ("stop.time=0s", "[stop] time is '0s'"),
@@ -184,7 +186,7 @@ def test_a_resolved_experiment_reads_back_as_itself(
     table = {
         "name": "mine",
         "task": {"factory": "a.py:b", "depth": {"x": [1, 2]}},
-        "search": {"method": "random", "limits": [1.5, 2.0]},
+        "search": {"method": "evolution", "mutations": {"regrow": 0.5}},
         "budget": {"steps": steps, "learning_rates": rates},
         "stop": {key: value for key, value in stop.items() if value is not None},
         "finals": {} if baselines is None else {"baselines": baselines},
@@ -203,3 +205,17 @@ def test_a_resume_may_change_stop_and_finals_only(tmp_path: Path) -> None:
     for change, section in [("budget.steps=9", "budget"), ("seed=8", "seed"), ("task.noise=0.1", "task")]:
         with pytest.raises(ExperimentError, match=rf"\[{section}\] differs from the run's own"):
             changed_for_resume(experiment, [change], place)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("search.method=evolve", "mine.toml: [search] method names an unknown search 'evolve'. Did you mean"),
+        ("search.popultion=3", "mine.toml: [search] names an unknown key 'popultion'. Did you mean 'population'"),
+        ("search.elites=40", "mine.toml: [search] elites is 40; allowed: fewer than population = 40"),
+        ("search.mutations.wrp=0.1", "mine.toml: [search.mutations] names an unknown key 'wrp'"),
+    ],
+)
+def test_complaints_about_a_search_name_the_file(tmp_path: Path, change: str, said: str) -> None:
+    with pytest.raises(ExperimentError, match=re.escape(said)):
+        load_experiment(write(tmp_path, SMALL), [change])

@@ -15,9 +15,10 @@ from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
-from symloss.running.finals import Entrant, Finals, Trials, compare, entrants, job_name, run_finals
+from symloss.running.finals import Finals, compare, run_finals
 from symloss.running.seeds import finals_seeds, search_seeds
 from symloss.running.store import RunStore
+from symloss.running.trials import Entrant, Trials, Watcher, entrants, job_name
 from tests.fakes import FakePool, PowerCutError
 
 DIGITS = make_task({"name": "digits"})
@@ -113,13 +114,12 @@ def test_interrupted_finals_go_on_where_they_were(tmp_path: Path) -> None:
 def test_a_stop_leaves_them_unfinished(tmp_path: Path) -> None:
     pool, told = Trialled(), []
     with RunStore.create(tmp_path / "run.sqlite", {}) as store:
-        finals = run_finals(
-            FIELD, DIGITS, TRIALS, pool, store, lambda: len(pool.jobs) >= 3, lambda *at: told.append(at)
-        )
+        watcher = Watcher(lambda *at: told.append(at))
+        finals = run_finals(FIELD, DIGITS, TRIALS, pool, store, lambda: len(pool.jobs) >= 3, watcher)
         assert finals is None
         assert told == [(0, 5), (1, 5), (2, 5), (3, 5)]
         assert len(store.trials()) == 3
-        finals = run_finals(FIELD, DIGITS, TRIALS, Trialled(), store, watch=lambda *at: told.append(at))
+        finals = run_finals(FIELD, DIGITS, TRIALS, Trialled(), store, watcher=watcher)
     assert finals is not None
     assert told[-1] == (3, 3)
 
@@ -173,7 +173,7 @@ class Measured:
     """The digits task, judged by another metric."""
 
     def __init__(self, metric: Metric) -> None:
-        self.metric = metric
+        self.metric, self.metrics = metric, (metric,)
         self.name = DIGITS.name
 
     def test(self) -> Any:
@@ -233,3 +233,47 @@ def test_the_seeds_of_finals_are_fresh(seed: int) -> None:
     assert finals_seeds(seed, 10) == finals[:10]
     assert not {*finals_seeds(seed + 1, 50)} & {*finals}
     assert not {*search_seeds(seed + 1, 50), *search} & {*finals}
+
+
+def test_every_metric_of_the_task_has_paired_differences() -> None:
+    finals = tried(FIELD, Trialled())
+    pairs = [(each.metric, each.baseline) for each in (*finals.verdicts, *finals.others)]
+    assert pairs == [(metric.name, name) for metric in DIGITS.metrics for name in ("cross_entropy", "gce")]
+    nll = finals.others[0].interval
+    assert nll is not None
+    assert nll.low < nll.difference < nll.high
+    assert nll.low > 0  # more hits at equal confidence are less surprise, and less is better
+    assert finals.document()["others"][0]["interval"]["difference"] == nll.difference
+
+
+def test_a_failed_baseline_has_a_reason_for_every_metric() -> None:
+    finals = tried(FIELD, Trialled(failing={CE: "test"}))
+    lost = [each for each in finals.others if each.baseline == "cross_entropy"]
+    assert [each.reason for each in lost] == ["its loss was not finite"] * 2
+
+
+def test_comparisons_are_told_and_can_be_stopped() -> None:
+    told: list[tuple[int, int]] = []
+    watcher = Watcher(compared=lambda *at: told.append(at))
+    finals = tried(FIELD, Trialled(), watcher=watcher)
+    total = len(finals.verdicts) + len(finals.others)
+    assert told == [(done, total) for done in range(1, total + 1)]
+    del told[:]
+    assert run_finals(FIELD, DIGITS, TRIALS, Trialled(), None, lambda: bool(told), watcher) is None
+    assert told == [(1, total)]
+
+
+def test_a_slow_metric_is_computed_once_on_each_resample_for_all_baselines() -> None:
+    calls: list[int] = []
+
+    def counted(outputs: Any, targets: Any) -> Any:
+        calls.append(1)
+        return (outputs.argmax(-1) == targets).double().mean(-1)
+
+    class Counted(Trialled):
+        def _values(self, text: str, step: int, rate: float, seed: int) -> dict[str, float]:
+            return {"counted": SKILL[text]}
+
+    finals = tried(FIELD, Counted(), Measured(Metric("counted", True, counted)))
+    formulas = 1 + len(finals.verdicts)
+    assert len(calls) <= formulas * (TRIALS.resamples + 2)

@@ -61,6 +61,7 @@ def test_a_file_made_by_hand_with_a_fitting_checksum_is_read(tmp_path: Path) -> 
         (good(format="other"), "has the format 'other'"),
         (good(version=2), "has version 2; this symloss reads version 1"),
         (good(version=True), "has version True"),
+        (good(version=1.0), "has version 1.0"),
         (good(formula=["p"]), "formula is ['p']; it must be a JSON string"),
         (good(constants={}), "constants is {}; it must be a JSON array"),
         (good(evidence=[]), "evidence is []; it must be a JSON object"),

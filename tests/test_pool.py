@@ -1,8 +1,11 @@
 """Pools: the same bits from both, and an outcome for everything that a candidate can do to its worker."""
 
 import os
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 import symloss
 from symloss.errors import ExperimentError, RunError
+from symloss.judging import cluster, drain
 from symloss.judging import ray_pool as pools
 from symloss.judging.evaluate import Job
 from symloss.judging.plan import Plan
@@ -100,7 +104,7 @@ def test_evil_in_a_worker(monkeypatch):
 def test_a_job_that_nobody_can_be_blamed_for_is_tried_candidate_by_candidate(monkeypatch):
     asked = []
 
-    def judge(job, task):
+    def judge(job, task, stop):
         asked.append([number for number, _, _ in job.candidates])
         return pools.Report((), "training did not end within 1 s", State.TIMED_OUT)
 
@@ -129,7 +133,7 @@ def test_what_is_in_flight_is_drained():
 
 @pytest.mark.usefixtures("cluster")
 def test_what_does_not_end_in_time_is_left_behind(monkeypatch):
-    monkeypatch.setattr(pools, "DRAIN", 0.5)
+    monkeypatch.setattr(drain, "DRAIN", 0.5)
     pool = RayPool(1, EVIL)
     given = jobs(["tanh(x)"], [SPINS], slot="activation", limit=100.0)
     seen = []
@@ -139,6 +143,60 @@ def test_what_does_not_end_in_time_is_left_behind(monkeypatch):
     again = {job.number for job, _ in pool.run(jobs(["sin(x)"], slot="activation"))}
     pool.close()
     assert again == {0}
+
+
+class Clock:
+    """A stop that is asked from `after` questions on, and remembers what it was asked."""
+
+    def __init__(self, after):
+        self.after, self.asked = after, 0
+
+    def __call__(self):
+        self.asked += 1
+        return self.asked > self.after
+
+
+@pytest.mark.parametrize("way", ["stacked", "single"])
+def test_in_process_a_job_at_work_is_left_undone_once_its_time_is_over(way, monkeypatch):
+    monkeypatch.setattr(drain, "DRAIN", 0.1)
+    long = Plan(10_000, (0.01,), (0,), stack=way)
+    given = jobs(["-t*log(p)"], ["(t - p)**2"], plan=long)
+    assert results(SerialPool(DIGITS), given, stop=Clock(after=2)) == {}
+
+
+def test_in_process_a_job_at_work_may_end_while_the_pool_drains():
+    assert [*results(SerialPool(DIGITS), COHORTS, stop=Clock(after=1))] == [0]
+
+
+def test_a_stop_may_end_the_process_while_the_pool_drains():
+    asked = []
+
+    def stop():
+        asked.append(1)
+        if len(asked) > 3:
+            raise SystemExit(130)
+        return len(asked) > 1
+
+    given = jobs(["-t*log(p)"], plan=Plan(10_000, (0.01,), (0,), stack="stacked"))
+    with pytest.raises(SystemExit) as caught:
+        results(SerialPool(DIGITS), given, stop=stop)
+    assert caught.value.code == 130
+
+
+def test_the_time_to_end_counts_from_the_first_yes(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(drain.time, "monotonic", lambda: now[0])
+    clock = Clock(after=2)
+    ending = drain.Drain(clock)
+    assert not ending.begun()
+    assert not ending.over()
+    assert not ending.over()  # too soon to ask again
+    assert clock.asked == 2
+    assert ending.begun()
+    now[0] += drain.DRAIN
+    assert not ending.over()
+    now[0] += 1
+    assert ending.over()
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -152,9 +210,27 @@ def test_a_task_that_cannot_be_made_is_one_clear_error(workers, request):
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_worker_that_dies_before_it_is_ready_is_replaced(tmp_path):
+    spec = {**EVIL, "factory": "evil_task.py:deadly_at_first", "folder": EVIL["folder"], "marks": str(tmp_path)}
+    found = results(RayPool(1, spec), jobs(["tanh(x)"], ["sin(x)"], slot="activation"))
+    assert states(found) == {0: ["scored"], 1: ["scored"]}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_task_that_exits_is_one_clear_error(workers, request):
+    if workers:
+        request.getfixturevalue("cluster")
+    pool = make_pool(workers, {**EVIL, "factory": "evil_task.py:exits"})
+    with pytest.raises(ExperimentError, match=r"evil_task\.py:exits raised SystemExit: 3\."):
+        list(pool.run(COHORTS))
+    pool.close()
+
+
+@pytest.mark.usefixtures("cluster")
 def test_a_task_that_kills_its_worker_is_one_clear_error():
     pool = RayPool(1, {**EVIL, "factory": "evil_task.py:deadly"})
-    with pytest.raises(RunError, match="before it was ready"):
+    with pytest.raises(RunError, match="before it was ready, 3 times in a row"):
         list(pool.run(COHORTS))
     pool.close()
 
@@ -187,15 +263,156 @@ plan = Plan(3, (0.01,), (0,), stack="stacked")
 import ray
 addresses = {node["NodeManagerAddress"] for node in ray.nodes()}
 pool.close()
+import os
 import psutil
+files = os.listdir(os.environ["RAY_TMPDIR"])
 left = [child.name() for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
-print(outcomes[0].state, addresses, left)
+print(outcomes[0].state, addresses, left, files)
 """
 
 
-def test_a_cluster_of_ones_own_is_quiet_stays_on_this_machine_and_leaves_nothing_behind():
-    environment = {**os.environ, "PYTHONPATH": str(Path(symloss.__file__).parent.parent)}
-    command = [sys.executable, "-W", "error", "-c", OWN_CLUSTER]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.stdout == "scored {'127.0.0.1'} []\n", done.stderr
+def test_a_cluster_of_ones_own_is_quiet_stays_on_this_machine_and_leaves_nothing_behind(short_folder):
+    done = run_alone(OWN_CLUSTER, short_folder)
+    assert done.stdout == "scored {'127.0.0.1'} [] []\n", done.stderr
     assert done.stderr == ""
+    assert list(short_folder.iterdir()) == []
+
+
+@pytest.fixture
+def short_folder():
+    """A folder whose path leaves room for Ray's sockets, which pytest's own does not."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def run_alone(code, folder):
+    environment = {**os.environ, "PYTHONPATH": str(Path(symloss.__file__).parent.parent), "RAY_TMPDIR": str(folder)}
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+FAILED_START = """
+import ray
+from symloss.errors import RunError
+from symloss.judging.pools import make_pool
+
+def fail(*rest, **options):
+    init(*rest, **options)
+    raise OSError("no more files")
+
+init, ray.init = ray.init, fail
+pool = make_pool(1, {"name": "digits", "hidden": [8]})
+try:
+    list(pool.run([]))
+except RunError as error:
+    print(error)
+pool.close()
+"""
+
+
+def test_a_failed_start_leaves_nothing_behind(short_folder):
+    done = run_alone(FAILED_START, short_folder)
+    assert done.stdout.startswith("Ray cannot be used: no more files."), done.stderr
+    assert list(short_folder.iterdir()) == []
+
+
+NEVER_CLOSED = """
+from symloss.judging.pools import make_pool
+
+pool = make_pool(1, {"name": "digits", "hidden": [8]})
+list(pool.run([]))
+"""
+
+
+def test_a_pool_that_nobody_closed_leaves_nothing_behind(short_folder):
+    done = run_alone(NEVER_CLOSED, short_folder)
+    assert done.returncode == 0, done.stderr
+    assert list(short_folder.iterdir()) == []
+
+
+def test_a_home_is_removed_alone_and_a_long_path_is_passed_over(short_folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(short_folder))
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp/" + "long" * 20)
+    mine, other = cluster.make_home(), cluster.make_home()
+    (mine / "sockets").mkdir()
+    cluster.remove_home(mine)
+    assert list(short_folder.iterdir()) == [other]
+
+
+def test_without_room_for_sockets_the_error_names_the_way_out(monkeypatch):
+    monkeypatch.setattr(cluster, "ROOM", 1)
+    with pytest.raises(RunError, match=r"path of at most 1 bytes.*Set TMPDIR.*--workers 0"):
+        cluster.make_home()
+
+
+@pytest.fixture
+def free_port():
+    """A port on which nothing listens: it is bound, so that nobody else takes it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_a_cluster_that_is_not_there_is_one_clear_error(free_port, monkeypatch):
+    monkeypatch.setattr(pools, "load_ray", lambda address: pytest.fail("Ray would try for minutes"))
+    pool = RayPool(1, DIGITS, f"127.0.0.1:{free_port}")
+    with pytest.raises(RunError, match=rf"No Ray cluster can be reached at 127\.0\.0\.1:{free_port}: .*refused"):
+        list(pool.run(COHORTS))
+    pool.close()
+
+
+@pytest.mark.parametrize("address", ["localhost", "local", "foo:", ":1", "foo:bar", "foo:0", "foo:65536", "foo:²"])
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(ExperimentError, match=r"--address must be host:port, ray://host:port or auto, got"):
+        cluster.check_reachable(address)
+
+
+@pytest.mark.parametrize("address", ["auto", "ray://127.0.0.1:1"])
+def test_other_addresses_are_left_to_ray(address):
+    cluster.check_reachable(address)
+
+
+def test_a_port_that_listens_will_do():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        cluster.check_reachable(f"127.0.0.1:{server.getsockname()[1]}")
+
+
+@pytest.fixture
+def stuck(monkeypatch):
+    """A Ray that does not come up until the test is over."""
+    release = threading.Event()
+
+    def start(address):
+        release.wait()
+        raise RunError("too late")
+
+    monkeypatch.setattr(pools, "load_ray", start)
+    monkeypatch.setattr(pools, "PARTING", 0.01)
+    yield
+    release.set()
+
+
+@pytest.mark.usefixtures("stuck")
+def test_a_stop_is_heard_while_ray_starts():
+    clock = Clock(after=1)
+    assert results(RayPool(1, DIGITS), COHORTS, stop=clock) == {}
+    assert clock.asked == 2
+
+
+@pytest.mark.usefixtures("stuck")
+@pytest.mark.parametrize(("address", "words"), [(None, "Ray cannot"), ("auto", "The Ray cluster at auto cannot")])
+def test_a_start_that_does_not_end_is_one_clear_error(address, words, monkeypatch):
+    monkeypatch.setattr(pools, "LAUNCH", 0.3)
+    monkeypatch.setattr(pools, "JOIN", 0.3)
+    pool = RayPool(1, DIGITS, address)
+    with pytest.raises(RunError, match=rf"{words} be used: it did not answer within 0\.3 s\..*--workers 0"):
+        list(pool.run(COHORTS))
+    pool.close()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_stop_does_not_wait_for_workers_that_are_not_ready_yet(monkeypatch):
+    monkeypatch.setattr(drain, "DRAIN", 1000.0)
+    monkeypatch.setattr(pools.Hand, "limit", lambda hand: 1000.0)
+    pool = RayPool(1, {**EVIL, "factory": "evil_task.py:endless"})
+    assert results(pool, COHORTS, stop=Clock(after=3)) == {}

@@ -46,10 +46,13 @@ def test_plain_lines_are_rare():
         now[0] = float(second)
         log.progressed(PROGRESS)
     assert len(lines) == 1 + 3
+    now[0] = 200.0
+    log.verdict_done(2, 9)
+    assert lines[-1] == "finals: 2 of 9 comparisons on the test set"
     log.search_done(PROGRESS, "the time is over")
     log.finals_done("beats cross_entropy")
     assert "the time is over" in lines[-2]
-    assert lines[-1] == "winner beats cross_entropy"
+    assert lines[-1] == "verdict: beats cross_entropy"
 
 
 def test_the_live_screen_shows_the_run_and_goes_away():
@@ -61,8 +64,18 @@ def test_the_live_screen_shows_the_run_and_goes_away():
         with console.capture() as captured:
             console.print(screen._panel())
         text = captured.get()
-    for part in ("noisy (resumed)", "-t*log(p)", "24 scored", "finals: 2 of 9"):
+    for part in ("noisy (resumed)", "-t*log(p)", "24 scored", "finals: 2 of 9 formulas"):
         assert part in text
+
+
+def test_a_comparison_shows_no_search():
+    console = Console(file=StringIO(), force_terminal=True, width=120)
+    with LiveScreen(console) as screen:
+        screen.trial_done(1, 3)
+        with console.capture() as captured:
+            console.print(screen._panel())
+    assert "finals: 1 of 3 formulas" in captured.get()
+    assert "generation" not in captured.get()
 
 
 def test_square_brackets_are_not_markup():

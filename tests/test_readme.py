@@ -30,6 +30,15 @@ TARGETS = [word for line in LINES if line.startswith("make ") for word in line.s
 LINKS = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", README)
 
 
+def test_the_blocks_are_found():
+    assert len(COMMANDS) >= 6
+    assert len(QUICK) >= 3
+    assert len(PYTHON) >= 2
+    assert RUNNABLE
+    assert TARGETS
+    assert LINKS
+
+
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_exists_with_its_options(line):
     _, name, *arguments = shlex.split(line, comments=True)

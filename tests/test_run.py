@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import symloss.running.run
+import symloss.running.session
 from symloss.errors import ExperimentError, RunError
 from symloss.judging.plan import Plan
 from symloss.judging.stacking import Decision
@@ -24,7 +25,8 @@ from symloss.language.candidate import State
 from symloss.language.lossfile import read_loss
 from symloss.running.config import experiment_toml, load_experiment
 from symloss.running.observer import Progress, Silent
-from symloss.running.run import Cutter, RunResult, resume, search
+from symloss.running.planning import Cutter
+from symloss.running.run import RunResult, resume, search
 from symloss.running.rundir import RunDirectory, default_directory, find_run
 from symloss.running.store import RunStore
 from symloss.settings import read_toml
@@ -58,7 +60,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakePool], FakePool]:
     """Let runs train in a fake pool."""
 
     def install(pool: FakePool) -> FakePool:
-        monkeypatch.setattr(symloss.running.run, "make_pool", lambda workers, spec, address: pool)
+        monkeypatch.setattr(symloss.running.session, "make_pool", lambda workers, spec, address: pool)
         return pool
 
     return install
@@ -87,7 +89,7 @@ def whole(quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     """A run without a break."""
     folder, pool = tmp_path_factory.mktemp("whole") / "run", fake()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(symloss.running.run, "make_pool", lambda workers, spec, address: pool)
+        patch.setattr(symloss.running.session, "make_pool", lambda workers, spec, address: pool)
         return folder, pool, search(TABLE, out=folder)
 
 
@@ -111,7 +113,7 @@ def test_a_run_searches_tries_the_winner_and_keeps_everything(whole: tuple[Path,
     assert meta["stack"] == "single"
     assert meta["ended"] == "3 generations are done"
     assert meta["finals"]["winner"] == result.winner.text
-    assert set(meta["sessions"][0]) == {"started", "workers", "versions", "platform", "cpus"}
+    assert set(meta["sessions"][0]) == {"started", "workers", "versions", "platform", "cpus", "seconds"}
     assert load_experiment(folder / "experiment.toml").budget.learning_rates is not None
     assert 'name = "evomal"' in (folder / "grammar.toml").read_text()
 
@@ -151,8 +153,9 @@ def test_a_crash_after_any_transaction_leads_to_the_same_result(
     def snapshot(store: RunStore) -> Iterator[Any]:
         with original(store) as connection:
             yield connection
-        moments.append(tmp_path / f"after-{len(moments)}")
-        shutil.copytree(store.path.parent, moments[-1])
+        if store.path.name == "run.sqlite":  # before that there is no run yet
+            moments.append(tmp_path / f"after-{len(moments)}")
+            shutil.copytree(store.path.parent, moments[-1])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunStore, "_transaction", snapshot)
@@ -191,6 +194,8 @@ def test_a_resume_may_not_change_what_results_depend_on(tmp_path: Path, use: Cal
     search(TABLE, out=tmp_path / "run")
     with pytest.raises(ExperimentError, match=r"\[budget\] differs from the run's own"):
         resume(tmp_path / "run", ["budget.steps=9"])
+    with pytest.raises(ExperimentError, match=r"\[budget\] differs from the run's own"):
+        resume(tmp_path / "run", ["budget.steps=1"])  # below a rung, which is not what is wrong
     assert resume(tmp_path / "run").reason == "3 generations are done"
 
 
@@ -397,3 +402,149 @@ def test_rejections_and_duplicates_are_stored_too(whole: tuple[Path, FakePool, R
     assert sum(counts.values()) == whole[2].progress.candidates
     assert counts == dict(whole[2].progress.counts)
     assert np.isclose(whole[2].progress.evaluated, counts[State.SCORED] + counts.get(State.DIVERGED, 0))
+
+
+def test_finals_of_a_shorter_run_are_forgotten_when_it_goes_on(
+    tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "run")
+    use(fake(cut_after=8))  # a few batches later
+    with pytest.raises(PowerCutError):
+        resume(tmp_path / "run", ["stop.generations=60"])
+    assert not (tmp_path / "run" / "winner.loss.json").exists()
+    with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
+        assert len(store.batches()) > 3
+        assert store.meta()["finals"] is None
+        assert store.meta()["ended"] == ""
+
+
+def test_finals_of_other_settings_are_forgotten(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "run")
+    use(fake(cut_after=0))
+    with pytest.raises(PowerCutError):
+        resume(tmp_path / "run", ["finals.seeds=3"])
+    assert not (tmp_path / "run" / "winner.loss.json").exists()
+
+
+def test_time_counts_batches_that_were_not_finished(
+    tmp_path: Path, use: Callable[[FakePool], FakePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools = [use(fake())]
+    clock = SimpleNamespace(monotonic=lambda: 100.0 * len(pools[-1].jobs))
+    monkeypatch.setattr("symloss.running.stopping.time", clock)
+    table = {**TABLE, "stop": {"time": 50, "generations": 3}}
+    assert "50 seconds" in search(table, out=tmp_path / "run").reason
+    with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
+        assert not store.batches()
+        assert store.meta()["sessions"][0]["seconds"] == 100.0
+    pools.append(use(fake()))
+    assert "150 seconds" in resume(tmp_path / "run", ["stop.time=150"]).reason
+    with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
+        assert [each["seconds"] for each in store.meta()["sessions"]] == [100.0, 100.0]
+
+
+@pytest.mark.parametrize("place", ["choose_stacking", "_set_up", "write_whole"])
+def test_a_break_before_a_run_is_set_up_leaves_no_directory(
+    tmp_path: Path, use: Callable[[FakePool], FakePool], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    use(fake())
+    original = getattr(symloss.running.run, place)
+
+    def interrupted(*arguments: Any) -> None:
+        if place == "_set_up":
+            original(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(symloss.running.run, place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            search(TABLE, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert search(TABLE, out=tmp_path / "run").reason == "3 generations are done"
+
+
+FORCED = """
+import os, sys, threading, time
+from symloss.running.observer import Silent
+from symloss.running.run import ForcedExit, search
+
+class Impatient(Silent):
+    def progressed(self, progress):
+        threading.Thread(target=self.send, daemon=True).start()
+
+    def send(self):
+        os.kill(os.getpid(), int(sys.argv[2]))
+        time.sleep(1)
+        os.kill(os.getpid(), int(sys.argv[2]))
+
+if __name__ == "__main__":
+    small = ["search.population=12", "search.elites=2", "budget.steps=3000", "budget.cohort=1"]
+    small += ["budget.rungs=[]", "budget.stack=single"]
+    try:
+        search("noisy_digits", sys.argv[1], workers=1, overrides=small, observer=Impatient())
+    except ForcedExit as ended:
+        sys.stderr.write(f"{ended.directory} can be resumed")
+        raise
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_a_driver_of_ray_workers_with_the_shells_code(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    script = tmp_path / "forced.py"
+    script.write_text(FORCED)
+    arguments = [sys.executable, str(script), str(tmp_path / "run"), str(int(number))]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == code, done.stderr[-2000:]
+    assert f"{tmp_path / 'run'} can be resumed" in done.stderr
+    assert (tmp_path / "run" / "run.sqlite").exists()
+
+
+@pytest.mark.parametrize("name", ["focul", "mse"])
+def test_a_resume_with_wrong_baselines_changes_nothing(
+    tmp_path: Path, use: Callable[[FakePool], FakePool], name: str
+) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "run")
+    before = (tmp_path / "run" / "experiment.toml").read_bytes()
+    with pytest.raises(ExperimentError, match=rf"\[finals\] baselines names an unknown baseline '{name}'"):
+        resume(tmp_path / "run", [f"finals.baselines=['{name}']"])
+    assert (tmp_path / "run" / "experiment.toml").read_bytes() == before
+    assert resume(tmp_path / "run").finals is not None
+
+
+KILLED = """
+import os, sys
+import symloss.running.run as run
+at, path = sys.argv[1:]
+original = getattr(run, at)
+def die(*arguments): os._exit(9)
+if at == "RunStore": original.write_meta = die
+else: setattr(run, at, die)
+run.search({table!r}, out=path, workers=0)
+"""
+
+
+@pytest.mark.parametrize("place", ["_set_up", "RunStore"])
+def test_a_driver_killed_in_its_first_moments_leaves_a_directory_that_can_be_used(
+    tmp_path: Path, use: Callable[[FakePool], FakePool], place: str
+) -> None:
+    arguments = [sys.executable, "-c", KILLED.replace("{table!r}", repr(TABLE)), place, str(tmp_path / "run")]
+    root = Path(__file__).parent.parent
+    assert subprocess.run(arguments, cwd=root, check=False).returncode == 9
+    assert (tmp_path / "run" / "run.lock").exists()
+    assert not (tmp_path / "run" / "run.sqlite").exists()
+    use(fake())
+    assert search(TABLE, out=tmp_path / "run").reason == "3 generations are done"
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_a_persons_own_experiment_is_no_leftover(tmp_path: Path) -> None:
+    (tmp_path / "experiment.toml").write_text("mine")
+    with pytest.raises(RunError, match="is not empty"):
+        search(TABLE, out=tmp_path)
+    assert (tmp_path / "experiment.toml").read_text() == "mine"

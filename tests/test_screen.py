@@ -93,6 +93,14 @@ def test_fingerprints_see_six_digits_and_the_scale():
     assert fingerprint(torch.zeros(3, dtype=torch.float64)) == fingerprint(torch.full((3,), -0.0, dtype=torch.float64))
 
 
+def test_fingerprints_tell_large_gradients_apart():
+    gradient = torch.linspace(-1, 1, 50, dtype=torch.float64)
+    assert fingerprint(gradient * 1e200) != fingerprint(gradient.square() * 1e200)
+    assert fingerprint(gradient * 1e308) == fingerprint(gradient * 1e308 * (1 + 1e-9))
+    assert fingerprint(gradient * 1e308) != fingerprint(gradient * 0.9e308)
+    assert fingerprint(gradient * 1e-300) != fingerprint(gradient * 2e-300)
+
+
 def test_a_formula_that_fails_to_compute_is_rejected(monkeypatch):
     def broken(function, width):
         raise RuntimeError("no memory")

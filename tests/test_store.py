@@ -297,3 +297,26 @@ def test_no_damage_ends_in_a_traceback(tmp_path_factory: pytest.TempPathFactory,
     except RunError as error:
         said = str(error)
         assert str(path) in said
+
+
+@pytest.mark.parametrize("twin", ["NULL", "7", "1", "-1", "'x'"])
+def test_a_duplicate_with_a_bad_twin_is_damage(store: RunStore, twin: str) -> None:
+    store.write_batch(0, [candidate(0), candidate(1)], [Outcome(1, State.DUPLICATE, "same", twin=0)])
+    store._connection.execute(f"UPDATE outcomes SET twin = {twin}")
+    with pytest.raises(RunError, match="is damaged: candidate 1 is duplicate, and its twin is"):
+        store.outcomes()
+
+
+def test_a_twin_of_what_is_no_duplicate_is_damage(store: RunStore) -> None:
+    store.write_batch(0, [candidate(0), candidate(1)], [Outcome(1, State.REJECTED, "no")])
+    store._connection.execute("UPDATE outcomes SET twin = 0")
+    with pytest.raises(RunError, match="is damaged: candidate 1 is rejected"):
+        store.outcomes()
+
+
+def test_facts_that_are_missing_or_of_another_kind_are_damage(store: RunStore) -> None:
+    with pytest.raises(RunError, match="is damaged: it lacks the fact 'metric'"):
+        store.meta()["metric"]
+    store.write_meta({"maximise": "yes"})
+    with pytest.raises(RunError, match="is damaged: the fact 'maximise' is 'yes'"):
+        store.meta()

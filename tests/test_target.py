@@ -74,3 +74,33 @@ def test_a_division_by_zero_is_told_as_one():
 def test_what_is_no_formula_is_refused(text):
     with pytest.raises(FormulaError):
         find_target(text)
+
+
+@pytest.mark.parametrize("length", [100, 300])
+def test_a_long_formula_is_no_path(length):
+    text = "-t*log(p)" + " + 0*t" * (length // 6)
+    assert not is_run(text)
+    assert find_target(text).formula == parse("-t*log(p)")
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_target_is_told_as_one(text):
+    assert not is_run(text)
+    with pytest.raises(FormulaError, match="the target is empty"):
+        find_target(text)
+
+
+def test_a_device_is_no_missing_path():
+    with pytest.raises(RunError, match="no regular file"):
+        find_target("/dev/zero")
+
+
+def test_a_wrong_slot_of_a_name_or_a_file_is_refused(tmp_path):
+    path = tmp_path / "mine.loss.json"
+    write_loss(path, parse("-t*log(p)"))
+    for text in ("baikal", str(path)):
+        assert find_target(text, "classification").formula.slot == "classification"
+        with pytest.raises(FormulaError, match="of the slot classification, not regression"):
+            find_target(text, "regression")
+        with pytest.raises(FormulaError, match="Did you mean 'regression'"):
+            find_target(text, "regresion")

@@ -1,14 +1,19 @@
 """Tasks: the digits' hardships, parts that a user brings, tasks from a user's file, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from symloss.errors import ExperimentError
-from symloss.judging.tasks import make_task
+from symloss.judging.tasks import base, make_task
 from symloss.judging.tasks.base import SupervisedTask
 from symloss.judging.tasks.labels import flip_labels
+from symloss.judging.tasks.metrics import read_metric
+from symloss.judging.tasks.own import PARTS
 from symloss.judging.tasks.parts import carve
+from symloss.language.zoo import zoo
 
 
 def rows(n: int, seed: int = 0) -> torch.Tensor:
@@ -142,6 +147,93 @@ def test_parts_that_share_rows_are_refused():
     assert "2 rows of the test part are also in the train part, the first is test row 0 = train row 5" in words
 
 
+def distinct(x):
+    return {tuple(row) for row in x.tolist()}
+
+
+def everywhere(task):
+    """Return the distinct rows of a task's three parts, for a few seeds."""
+    test = distinct(task.test()[0])
+    for seed in range(5):
+        split = task.split(seed)
+        yield distinct(task.x[split.train_index]), distinct(task.x[split.valid_index]), test
+
+
+@pytest.mark.parametrize("y", [torch.arange(60) % 3, torch.linspace(0, 1, 60)], ids=["labels", "values"])
+@pytest.mark.parametrize("twins", [60, 7], ids=["all twice", "a few twice"])
+def test_equal_rows_stay_together_in_one_part(y, twins):
+    x = rows(60)
+    x[3, 0] = 0.0
+    again = x[:twins].clone()
+    again[3, 0] = -0.0  # equal all the same
+    model = (lambda: nn.Linear(4, 3)) if y.dtype == torch.int64 else (lambda: nn.Linear(4, 1))
+    task = small(x=torch.cat([x, again]), y=torch.cat([y, y[:twins]]), model=model)
+    sizes = set()
+    for train, valid, test in everywhere(task):
+        assert not train & valid
+        assert not (train | valid) & test
+        sizes.add((len(train), len(valid)))
+        assert len(test) == pytest.approx(0.3 * 60, abs=1)
+        assert len(valid) == pytest.approx(0.25 * 42, abs=1)
+    assert len(sizes) == 1
+    assert {len(task.split(seed).valid_y) for seed in range(5)} == {len(task.split(0).valid_y)}
+
+
+def test_equal_rows_with_other_labels_stay_together_too():
+    for train, valid, test in everywhere(small(x=rows(45).repeat(2, 1), y=torch.randint(0, 3, (90,)))):
+        assert not train & valid
+        assert not (train | valid) & test
+
+
+@pytest.mark.parametrize("x", [rows(3), rows(1).expand(90, 4)], ids=["three rows", "one row again and again"])
+def test_a_part_without_rows_is_refused(x):
+    words = refusal(lambda: small(x=x, y=labels(len(x))))
+    assert "part has no rows" in words
+    assert "Give more rows, or other fractions" in words
+
+
+@pytest.mark.parametrize(
+    ("alter", "words"),
+    [
+        (lambda i, y, g: (torch.arange(60), labels(60)), "are not, the first is"),
+        (lambda i, y, g: (i[:0], y[:0]), "equally many and at least one; it returned shapes (0,) and (0,)"),
+        (lambda i, y, g: (i, y[:5]), "equally many and at least one"),
+        (lambda i, y, g: (i, y.float()), "must be finite and stay torch.int64; it returned torch.float32"),
+        (lambda i, y, g: y, "as two tensors; it returned Tensor"),
+    ],
+    ids=["rows of other parts", "no rows", "other lengths", "other kind", "no pair"],
+)
+def test_an_alteration_that_gives_no_training_part_is_refused(alter, words):
+    found = refusal(lambda: small(alter=alter))
+    assert "task 'small': alter must return (index, y)" in found
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    ("slot", "y", "words"),
+    [
+        ("classification", rows(90)[:, 0], "y holds floats, which are values, and the slot 'classification' is for"),
+        ("activation", rows(90)[:, 0], "Give y as integers 0, 1, ..., e.g. y.long()"),
+        ("regression", labels(90), "y holds integers, which are labels, and the slot 'regression' is for values"),
+        ("regression", rows(90)[:, 0], "the model has 3 outputs, and the slot 'regression' trains one"),
+    ],
+)
+def test_targets_and_outputs_must_be_of_the_slots_kind(slot, y, words):
+    assert words in refusal(lambda: small(slot=slot, y=y))
+
+
+def test_a_new_slot_is_tried_with_its_own_reference(monkeypatch):
+    asked = []
+
+    def forward(function, model, x):
+        asked.append(function.formula)
+        return model(x)
+
+    monkeypatch.setitem(base.SLOTS, "fresh", replace(base.SLOTS["classification"], baselines=("gce",), forward=forward))
+    small(slot="fresh")
+    assert asked == [zoo["gce"]]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -158,6 +250,8 @@ def test_parts_that_share_rows_are_refused():
         ({"metric": "acc"}, "unknown metric 'acc'"),
         ({"fractions": (0.3, 1.2)}, "fractions must be two numbers between 0 and 1"),
         ({"learning_rates": ()}, "learning_rates must be positive numbers, at least one"),
+        ({"learning_rates": (0.1, float("inf"))}, "learning_rates must be positive numbers, at least one"),
+        ({"learning_rates": ("0.1",)}, "learning_rates must be positive numbers, at least one"),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
     ],
 )
@@ -177,6 +271,7 @@ def test_what_does_not_fit_is_refused(changes, words):
         ({"name": "digits", "examples": 2.5}, "examples must be a whole number"),
         ({"name": "digits", "imbalance": 0.5}, "imbalance must be at least 1"),
         ({"name": "digits", "model": "cnn"}, "unknown model 'cnn'. Did you mean 'conv'?"),
+        ({"name": "digits", "model": [3]}, "unknown model '[3]'"),
         ({"name": "digits", "hidden": "64"}, "hidden must be a list of layer widths"),
         ({"factory": "my_task:task"}, "factory must be 'file.py:function'"),
         ({"factory": "none.py:task"}, "none.py, which does not exist. A relative path starts from"),
@@ -186,15 +281,43 @@ def test_a_section_that_names_no_task_is_refused(spec, words, tmp_path):
     assert words in refusal(lambda: make_task({**spec, "folder": str(tmp_path)}))
 
 
+def test_ctrl_c_in_a_users_file_is_no_fault_of_it(tmp_path):
+    (tmp_path / "own.py").write_text("def task():\n    raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        make_task({"factory": "own.py:task", "folder": str(tmp_path)})
+
+
+def test_a_model_factory_that_exits_is_explained():
+    def leave():
+        raise SystemExit(3)
+
+    assert "the model factory raised SystemExit: 3." in refusal(lambda: small(model=leave))
+
+
+def test_a_metric_never_sees_a_diverged_models_outputs():
+    def strict(outputs, targets):
+        assert bool(outputs.isfinite().all())
+        return float(targets.sum())
+
+    outputs = torch.ones(3, 4, 2)
+    outputs[1, 2, 0] = torch.inf
+    values = read_metric("task 'small'", (strict, "maximise")).function(outputs, torch.ones(4))
+    assert values.isnan().tolist() == [False, True, False]
+    assert values[0] == 4
+
+
 def test_more_examples_than_there_are_is_refused():
     spec = {"name": "digits", "examples": 900, "imbalance": 10}
     assert "needs more rows than the training part has" in refusal(lambda: make_task(spec))
 
 
 OWN = """
+import sys
 import torch
 from torch import nn
 from symloss import SupervisedTask
+from symloss.judging.tasks.own import PARTS
+from symloss.judging.tasks.task import Split
 
 def task(classes=3):
     x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
@@ -203,8 +326,29 @@ def task(classes=3):
 def broken():
     return 1 / 0
 
+def leaves():
+    raise SystemExit(3)
+
 def wrong():
     return 3
+
+def part(lacks):
+    made = task()
+    return type("Part", (), {each: getattr(made, each) for each in PARTS if each != lacks})
+
+def spoilt(what, value):
+    made = task()
+    return type("Spoilt", (), {each: getattr(made, each) for each in PARTS} | {what: value})
+
+def raising():
+    return spoilt("test", lambda: 1 / 0)
+
+def exiting():
+    return spoilt("test", lambda: sys.exit("enough"))
+
+def leaking():
+    whole = torch.arange(9)
+    return spoilt("split", lambda seed: Split(whole, whole % 3, whole[:4], whole[:4] % 3))
 """
 
 
@@ -220,6 +364,13 @@ def test_a_users_file_is_a_task(tmp_path):
         ({"factory": "own.py:tusk"}, "names an unknown function 'tusk'. Did you mean 'task'?"),
         ({"factory": "own.py:broken"}, "factory own.py:broken raised ZeroDivisionError: division by zero."),
         ({"factory": "own.py:wrong"}, "must return a SupervisedTask (or an object like it), it returned int"),
+        *(({"factory": "own.py:part", "lacks": name}, f"returned type without {name}.") for name in PARTS),
+        ({"factory": "own.py:spoilt", "what": "slot", "value": "fun"}, "unknown slot 'fun'"),
+        ({"factory": "own.py:raising"}, "split, model or test of its task raised ZeroDivisionError"),
+        ({"factory": "own.py:leaves"}, "factory own.py:leaves raised SystemExit: 3."),
+        ({"factory": "own.py:exiting"}, "split, model or test of its task raised SystemExit: enough."),
+        ({"factory": "exit.py:task"}, "exit.py raised SystemExit: 2."),
+        ({"factory": "own.py:leaking"}, "it gave 9 and 4 rows, 4 of them in both"),
         ({"factory": "own.py:task", "clases": 4}, "does not take these options"),
         ({"factory": "own.py:task", "classes": 2}, "labels run from 0 to 2, and the model has 2 outputs"),
         ({"factory": "bad.py:task"}, "raised SyntaxError"),
@@ -228,4 +379,5 @@ def test_a_users_file_is_a_task(tmp_path):
 def test_a_users_file_that_is_no_task_is_refused(spec, words, tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "bad.py").write_text("def task(:\n")
+    (tmp_path / "exit.py").write_text("raise SystemExit(2)\n")
     assert words in refusal(lambda: make_task({**spec, "folder": str(tmp_path)}))

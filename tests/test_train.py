@@ -1,6 +1,7 @@
 """Training a cohort: equal to plain torch, the same alone or in company, unharmed by neighbours, repeatable."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -145,7 +146,7 @@ def test_a_candidate_that_diverges_does_not_disturb_its_neighbours(digits, step)
 
 def test_a_learning_rate_with_a_dead_seed_is_left_out(digits):
     (function,) = compiled("-t*log(p)")
-    (quiet,) = train_cohort([Wild(function, -1)], digits, PLAN)
+    (quiet,) = train_cohort([Wild(function, 10**9)], digits, PLAN)  # never strikes, on the same path
     (trained,) = train_cohort([Wild(function, 4, rates=(1,), seeds=(0,))], digits, PLAN)
     assert values(trained) == {key: value for key, value in values(quiet).items() if key[1] == 0.003}
 
@@ -185,6 +186,45 @@ def test_a_function_that_raises_fails_alone(digits, way, step):
     first, failed, second = train_cohort([good[0], broken, good[1]], digits, plan)
     assert (failed.state, failed.reason) == (State.CRASHED, "ValueError: no such loss")
     assert [values(first), values(second)] == [values(one) for one in train_cohort(good, digits, plan)]
+
+
+@pytest.mark.parametrize("error", [ValueError("no number"), SystemExit("no number")])
+@pytest.mark.parametrize("also", [(), ("accuracy",)])
+def test_a_metric_that_raises_is_named(error, also):
+    def f1(outputs, targets):
+        raise error
+
+    task = blobs(model=lambda: nn.Linear(6, 3), metric=(f1, "maximise"), also=also)
+    words = rf"task 'blobs': its metric 'f1' raised {type(error).__name__}: no number\."
+    with pytest.raises(ExperimentError, match=words):
+        train_cohort(compiled("-t*log(p)"), task, PLAN)
+
+
+def test_a_time_limit_within_a_metric_is_no_fault_of_it():
+    def slow(outputs, targets):
+        raise OutOfTimeError(patience=0.0)
+
+    task = blobs(model=lambda: nn.Linear(6, 3), metric=(slow, "maximise"))
+    with pytest.raises(OutOfTimeError):
+        train_cohort(compiled("-t*log(p)"), task, PLAN)
+
+
+def test_a_model_that_exits_fails_alone():
+    class Leaver(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(6, 3)
+
+        def forward(self, x, nonlinearity):
+            if float(nonlinearity(torch.tensor(1.0))) == 0.125:
+                raise SystemExit(3)
+            return nonlinearity(self.layer(x))
+
+    functions = compiled("tanh(x)", "0.125*x", slot="activation")
+    task = blobs(model=Leaver, slot="activation")
+    sound, left = train_cohort(functions, task, replace(PLAN, stack="single"))
+    assert sound.state is State.SCORED
+    assert (left.state, left.reason) == (State.CRASHED, "SystemExit: 3")
 
 
 def test_only_the_candidate_that_took_the_time_is_blamed(digits):
@@ -235,6 +275,45 @@ def test_what_cannot_be_stacked_trains_one_by_one(changes):
     assert [values(one) for one in first] == [values(one) for one in again]
 
 
+class Follower(nn.Module):
+    """A linear model of inputs shifted by their running mean: its buffers change what it computes."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.layer = nn.BatchNorm1d(6, affine=False, momentum=0.3), nn.Linear(6, 3)
+
+    def forward(self, x):
+        self.norm(x)
+        return self.layer(x - self.norm.running_mean)
+
+
+def test_buffers_are_the_same_alone_and_in_company():
+    task = blobs(model=Follower)
+    plan = Plan(12, (0.01,), (0,), rungs=(6, 12), stack="stacked")
+    together = train_cohort(compiled(*TEXTS), task, plan)
+    for function, trained in zip(compiled(*TEXTS), together, strict=True):
+        (alone,) = train_cohort([function], task, plan)
+        assert values(alone) == values(trained)
+
+
+def test_buffers_stay_once_all_neighbours_have_left():
+    task = blobs(model=Follower)
+    plan = Plan(12, (0.01,), (0,), rungs=(6, 12), stack="stacked")
+    (quiet,) = train_cohort(compiled(TEXTS[0]), task, plan)
+    left, _ = train_cohort([*compiled(TEXTS[0]), Wild(*compiled(TEXTS[1]), 3, rates=(0,), seeds=(0,))], task, plan)
+    assert values(left) == values(quiet)
+
+
+@pytest.mark.parametrize(("model", "tolerance"), [(Follower, 1e-4), (NORM["model"], 1e-2)], ids=["own", "batch norm"])
+def test_stacked_running_statistics_are_those_of_plain_torch(model, tolerance):
+    task = blobs(model=model)
+    for plan in (Plan(12, (0.01,), (0,), stack="stacked"), Plan(12, (0.01, 0.02), (0, 3), stack="stacked")):
+        (stacked,) = train_cohort(compiled("-t*log(p)"), task, plan)
+        (single,) = train_cohort(compiled("-t*log(p)"), task, replace(plan, stack="single"))
+        for key, measured in values(stacked).items():
+            assert measured["nll"] == pytest.approx(values(single)[key]["nll"], rel=tolerance)
+
+
 def test_batch_norm_trains_as_in_plain_torch():
     task = blobs(**NORM)
     (trained,) = train_cohort(compiled("-t*log(p)"), task, Plan(10, (0.01,), (0,), stack="single"))
@@ -267,6 +346,27 @@ def test_a_small_model_is_stacked_where_that_pays(digits, monkeypatch):
     assert "ms per training" in decision.reason
     monkeypatch.setattr("symloss.judging.stacking.SLOWER", 0.0)
     assert choose_stacking(digits, Plan(10, (0.01,), (0, 1))).stack == "single"
+
+
+def test_the_choice_is_measured_on_one_thread_as_workers_train(digits, monkeypatch):
+    threads = []
+
+    def seconds_of(call):
+        threads.append(torch.get_num_threads())
+        return 1.0
+
+    monkeypatch.setattr("symloss.judging.stacking.seconds_of", seconds_of)
+    torch.set_num_threads(2)
+    choose_stacking(digits, Plan(10, (0.01,), (0, 1)))
+    assert threads == [1, 1]
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(("seconds", "choice"), [((1.0, 7.0), "stacked"), ((1.0, 9.0), "single")])
+def test_stacking_is_left_only_where_it_is_clearly_slower(digits, monkeypatch, seconds, choice):
+    taken = iter(seconds)  # one training alone, then four stacked
+    monkeypatch.setattr("symloss.judging.stacking.seconds_of", lambda call: next(taken))
+    assert choose_stacking(digits, Plan(10, (0.01,), (0, 1))).stack == choice
 
 
 def test_a_model_that_cannot_be_trained_is_refused():

@@ -3,6 +3,7 @@
 A wrong input ends with one message on stderr and exit status 2; nothing slow is imported for `--help`.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -32,6 +33,10 @@ COMMANDS = {
     "compare": Entry("comparing", "Train with several losses on one task, and compare them fairly."),
     "plot": Entry("plotting", "Draw a loss and its gradient over the true class's probability."),
 }
+
+
+# What a full, broken or read-only standard output says.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class LazyGroup(click.Group):
@@ -75,12 +80,15 @@ def symloss() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
-    Exit status: 0 done, 2 a wrong input, 130 stopped by Ctrl-C (a run is saved and can be resumed), 141 the reader of
-    the output has gone.
+    Exit status: 0 done, 1 a run that scored nothing or an answer that cannot be written, 2 a wrong input, 130 stopped
+    by Ctrl-C (a run is saved and can be resumed), 141 the reader of the output has gone.
 
     Args:
         arguments: without the program's name; None takes them from the process.
     """
+    if sys.stdout is None:  # closed by the caller
+        click.echo("symloss: standard output is closed, so no answer can be written.", err=True)
+        sys.exit(1)
     try:
         status = symloss.main(arguments, "symloss", standalone_mode=False)
         sys.stdout.flush()
@@ -94,7 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("symloss: stopped", err=True)
         status = 130
     except BrokenPipeError:
-        # Python would complain once more when it closes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         status = 141
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:  # a fault, and not of standard output
+            raise
+        _drop_output()
+        click.echo(f"symloss: the answer cannot be written to standard output: {error}.", err=True)
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _drop_output() -> None:
+    """Let what is left of the output go nowhere: Python would complain once more when it closes stdout at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,7 +21,7 @@ def export_command(target: str, kind: str, output: Path | None, slot: str | None
     torch: a Python file that needs torch alone. loss: a file for symloss.load. latex, sympy: the formula.
     """
     from symloss.errors import RunError
-    from symloss.running.rundir import write_text
+    from symloss.language.files import write_whole
     from symloss.telling.export import EXPORTS
     from symloss.telling.target import find_target
 
@@ -36,5 +36,5 @@ def export_command(target: str, kind: str, output: Path | None, slot: str | None
     if output.is_symlink() or (output.exists() and not output.is_file()):
         # Writing a file whole means to replace it, which must happen to no link, pipe or device.
         raise RunError(f"{output} is a link or no regular file; give a new file, or leave -o out for stdout.")
-    write_text(output, text)
+    write_whole(output, text)
     answer(document, as_json, lambda: f"wrote {output}")

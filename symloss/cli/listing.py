@@ -12,13 +12,14 @@ KINDS = ("tasks", "grammars", "zoo", "slots", "operators", "runs")
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option(
-    "--in", "folder", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs lie."
-)
+    "--in", "folder", show_default="runs", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where runs lie.",
+)  # fmt: skip
 @json_option
-def list_command(kind: str, folder: Path, as_json: bool) -> None:
+def list_command(kind: str, folder: Path | None, as_json: bool) -> None:
     """List tasks, grammars, zoo (published losses), slots, operators or runs."""
     from symloss.telling.listing import LISTINGS
     from symloss.telling.show import table
 
-    rows = LISTINGS[kind](folder)
+    rows = LISTINGS[kind](folder or Path("runs"))
     answer(rows, as_json, lambda: table(rows))

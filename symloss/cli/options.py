@@ -4,20 +4,25 @@ With `--json` a command writes one JSON document to stdout and nothing else; all
 """
 
 import json
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, is_dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from symloss.settings import seconds
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document on stdout.")
 slot_option = click.option("--slot", metavar="SLOT", help="The formula's slot; else its variable names tell.")
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting, e.g. search.population=80."
 )
+
+
+workers_option = click.option("--workers", type=click.IntRange(0), help="Processes that train; 0 trains in this one.")
+address_option = click.option("--address", metavar="ADDRESS", help="A Ray cluster's address; else this machine.")
+quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 
 class Duration(click.ParamType[float]):
@@ -36,6 +41,14 @@ class Duration(click.ParamType[float]):
 time_option = click.option("--time", type=Duration(), metavar="TIME", help="Stop after this time: 90s, 10m, 2h.")
 
 
+def run_options(command: Command) -> Command:
+    """Give a command the options of whatever goes on with a run."""
+    options = (workers_option, address_option, set_option, time_option, json_option, quiet_option)
+    for option in reversed(options):  # as a pile of decorators does: the last is the nearest
+        command = option(command)
+    return command
+
+
 class FormulaCommand(click.Command):
     """A command whose arguments may be formulas; `-t*log(p)` is one, although it starts like an option."""
 
@@ -52,19 +65,8 @@ def _is_formula(token: str) -> bool:
     return len(token) > 1 and token[0] == "-" and token[1] != "-"
 
 
-def plain(value: Any) -> Any:
-    """Return records, tuples and keys as what JSON knows; NaN and infinities become null."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
 def answer(document: Any, as_json: bool, text: Callable[[], str]) -> None:
     """Write a command's answer to stdout: the document as JSON, or its text for people."""
+    from symloss.language.files import plain
+
     click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False) if as_json else text())

@@ -1,29 +1,22 @@
 """`symloss search` and `symloss resume`: run an experiment, and go on with one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from symloss.cli.options import answer, json_option, set_option, time_option
+from symloss.cli.options import answer, run_options
 
 if TYPE_CHECKING:
     from symloss.running.run import RunResult
-
-workers_option = click.option("--workers", type=click.IntRange(0), help="Processes that train; 0 trains in this one.")
-address_option = click.option("--address", metavar="ADDRESS", help="A Ray cluster's address; else this machine.")
-quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 
 @click.command("search")
 @click.argument("experiment")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="A new directory for the run.")
-@workers_option
-@address_option
-@set_option
-@time_option
-@json_option
-@quiet_option
+@run_options
 def search_command(
     experiment: str,
     out: Path | None,
@@ -41,19 +34,14 @@ def search_command(
     from symloss.running.run import search
     from symloss.telling.progress import watching
 
-    with watching(quiet) as observer:
+    with resumable(), watching(quiet) as observer:
         result = search(experiment, out, workers, with_time(overrides, time), address, observer)
     tell(result, as_json)
 
 
 @click.command("resume")
 @click.argument("run", type=click.Path(path_type=Path))
-@workers_option
-@address_option
-@set_option
-@time_option
-@json_option
-@quiet_option
+@run_options
 def resume_command(
     run: Path,
     workers: int | None,
@@ -70,9 +58,21 @@ def resume_command(
     from symloss.running.run import resume
     from symloss.telling.progress import watching
 
-    with watching(quiet) as observer:
+    with resumable(), watching(quiet) as observer:
         result = resume(run, with_time(overrides, time), workers, address, observer)
     tell(result, as_json)
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say how to go on, also when a second signal ends the block at once."""
+    from symloss.running.run import ForcedExit
+
+    try:
+        yield
+    except ForcedExit as ended:
+        click.echo(f"stopped at once; go on with: symloss resume {ended.directory}", err=True)
+        raise
 
 
 def with_time(overrides: tuple[str, ...], time: float | None) -> list[str]:
@@ -81,7 +81,10 @@ def with_time(overrides: tuple[str, ...], time: float | None) -> list[str]:
 
 
 def tell(result: "RunResult", as_json: bool) -> None:
-    """Show what a run came to, as `symloss show` does; an interrupted one exits with 128 and its signal's number."""
+    """Show what a run came to, as `symloss show` does.
+
+    An interrupted one exits with 128 and its signal's number, one that is through and has scored nothing with 1.
+    """
     from symloss.telling.summary import run_text, summarise_run
 
     summary = summarise_run(result.directory)
@@ -89,3 +92,5 @@ def tell(result: "RunResult", as_json: bool) -> None:
     if result.interrupted is not None:
         click.echo(f"stopped; go on with: symloss resume {result.directory}", err=True)
         click.get_current_context().exit(128 + result.interrupted)
+    if result.progress.fitness is None:
+        click.get_current_context().exit(1)

@@ -16,12 +16,13 @@ def show_command(target: str, classes: int, slot: str | None, as_json: bool) -> 
     A formula: LaTeX, complexity, and what it drives a model to. A run: outcomes, front, finals and winner.
     """
     from symloss.telling.show import describe_formula, formula_text
-    from symloss.telling.target import find_target, is_run
+    from symloss.telling.target import check_slot, find_target, is_run
 
     if is_run(target):
         from symloss.telling.summary import run_text, summarise_run
 
         summary = summarise_run(target, classes)
+        check_slot(target, summary["slot"], slot)
         answer(summary, as_json, lambda: run_text(summary))
         return
     document = describe_formula(find_target(target, slot), classes)

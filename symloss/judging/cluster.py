@@ -1,17 +1,31 @@
-"""Ray itself: imported, started on this machine's loopback or joined at an address, and kept quiet."""
+"""Ray itself: imported, started on this machine's loopback or joined at an address, and kept quiet.
+
+What it writes while it runs goes to a directory of our own, its home, which is removed.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import socket
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import symloss
-from symloss.errors import RunError
+from symloss.errors import ExperimentError, RunError
 
 STORE_BYTES = 80_000_000  # of Ray's object store; jobs are text, so nearly its smallest will do
+REACH = 5.0  # seconds in which a cluster's port must open
+REMOVAL = 3.0  # seconds to wait for Ray's last processes, which may still write while they end
+
+HOME = "symloss-"  # begins the name of a home, which tempfile completes by 8 letters
+# A socket's path may have 103 bytes (macOS; Linux 107): the home's own name and what Ray puts below it leave these.
+ROOM = 103 - len(f"/{HOME}01234567/session_2026-01-31_23-59-59_999999_4194304/sockets/plasma_store")
 
 # Read by Ray when it is imported or started: no usage reports, no log noise, no overriding of GPU visibility.
 RAY_ENVIRONMENT = {
@@ -22,6 +36,8 @@ RAY_ENVIRONMENT = {
     "RAY_enable_metrics_collection": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
 }
+
+QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": True, "logging_level": "ERROR"}
 
 LOOPBACK = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"
@@ -47,14 +63,66 @@ def load_ray(address: str | None = None) -> Any:
     return ray
 
 
-def start_ray(ray: Any, workers: int, address: str | None) -> None:
-    """Join a cluster, or start one that only this machine can reach."""
-    quiet = {"log_to_driver": False, "configure_logging": True, "logging_level": "ERROR"}
-    # A killed worker would be announced on standard output, by a thread that no option turns off.
-    ray._private.worker._worker_logs_enabled = False
-    if address:
-        ray.init(address=address, **quiet)
+def check_reachable(address: str) -> None:
+    """Refuse a cluster that is not there, which Ray itself notices after minutes only.
+
+    Args:
+        address: `host:port`, whose port is tried; `auto` and `ray://host:port` are left to Ray.
+
+    Raises:
+        ExperimentError: it is none of these.
+        RunError: nothing listens there.
+    """
+    if address == "auto" or "://" in address:
         return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ExperimentError(f"--address must be host:port, ray://host:port or auto, got '{address}'.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
+    except OSError as error:
+        raise RunError(
+            f"No Ray cluster can be reached at {address}: {error}. Start one there with "
+            f"`ray start --head --port={port}`, or leave out --address to work on this machine."
+        ) from error
+
+
+def make_home() -> Path:
+    """Make the directory of a Ray of our own; it goes at the end of this process at the latest.
+
+    Raises:
+        RunError: no directory for temporary files can be written, or each has too long a path.
+    """
+    wished = os.environ.get("RAY_TMPDIR")
+    tried = [*([os.path.abspath(wished)] if wished else []), tempfile.gettempdir(), "/tmp"]
+    for parent in tried:
+        if len(os.fsencode(parent)) <= ROOM and os.access(parent, os.W_OK | os.X_OK):
+            home = Path(tempfile.mkdtemp(prefix=HOME, dir=parent))
+            atexit.register(remove_home, home)
+            return home
+    raise RunError(
+        f"Ray needs a directory for its sockets with a path of at most {ROOM} bytes that can be written; tried "
+        f"{', '.join(tried)}. Set TMPDIR to one. --workers 0 works without Ray, in this process."
+    )
+
+
+def remove_home(home: Path) -> None:
+    """Remove what Ray has written, once it is shut down."""
+    deadline = time.monotonic() + REMOVAL
+    while home.exists() and time.monotonic() < deadline:
+        shutil.rmtree(home, ignore_errors=True)
+        time.sleep(0.02)
+
+
+def join_ray(ray: Any, address: str) -> None:
+    """Join a cluster that runs."""
+    be_quiet(ray)
+    ray.init(address=address, **QUIET)
+
+
+def start_ray(ray: Any, workers: int, home: Path) -> None:
+    """Start a cluster that only this machine can reach; see `make_home` for its home."""
+    be_quiet(ray)
     with importable_symloss():
         ray.init(
             address="local",
@@ -63,8 +131,14 @@ def start_ray(ray: Any, workers: int, address: str | None) -> None:
             include_dashboard=False,
             object_store_memory=STORE_BYTES,
             _node_ip_address="127.0.0.1",
-            **quiet,
+            _temp_dir=str(home),
+            **QUIET,
         )
+
+
+def be_quiet(ray: Any) -> None:
+    """Keep Ray from announcing a killed worker on standard output, by a thread that no option turns off."""
+    ray._private.worker._worker_logs_enabled = False
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from types import FrameType
 import numpy as np
 from numpy.typing import NDArray
 
+from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.failures import Failures, OutOfTimeError, blamed, in_words
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.tasks.task import Task
@@ -91,14 +92,20 @@ def evaluate(job: Job, task: Task) -> list[Outcome]:
     return [Outcome(number, report.state, report.unfinished) for number, _, _ in job.candidates]
 
 
-def judge(job: Job, task: Task) -> Report:
-    """Train a job's candidates; a failure that no candidate can be blamed for leaves the job unfinished."""
+def judge(job: Job, task: Task, stop: Stop = never) -> Report:
+    """Train a job's candidates; a failure that no candidate can be blamed for leaves the job unfinished.
+
+    Raises:
+        LeftUndoneError: `stop` became true.
+    """
     started = time.monotonic()
     try:
         with time_limit(job.time_limit):
-            trained = train_all(job, task)
+            trained = train_all(job, task, stop)
     except OutOfTimeError:
         return Report((), f"training did not end within {job.time_limit:g} s", State.TIMED_OUT)
+    except LeftUndoneError:
+        raise
     except Exception as error:
         return Report((), in_words(error), State.CRASHED)
     share = (time.monotonic() - started) / len(job.candidates)
@@ -106,12 +113,12 @@ def judge(job: Job, task: Task) -> Report:
     return Report(tuple(judged_as(number, one, share) for number, one in zip(numbers, trained, strict=True)))
 
 
-def train_all(job: Job, task: Task) -> list[Trained]:
+def train_all(job: Job, task: Task, stop: Stop) -> list[Trained]:
     """Compile and train; a text that is no formula is its candidate's outcome."""
     failures: Failures = {}
     functions = compile_all(job, failures)
     places = sorted(functions)
-    ended = train_cohort([functions[i] for i in places], task, job.plan) if places else []
+    ended = train_cohort([functions[i] for i in places], task, job.plan, stop) if places else []
     trained = dict(zip(places, ended, strict=True))
     return [trained[i] if i in trained else Trained(*failures[i]) for i in range(len(job.candidates))]
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from symloss.language.candidate import State
 
+FAULTS = (Exception, SystemExit)  # what a user's code may raise: `sys.exit()` there must not end symloss silently
+
 Failures = dict[int, tuple[State, str]]  # position of a candidate in its cohort -> how it ended, and why
 
 
@@ -31,7 +33,7 @@ def blamed(candidate: int, failures: Failures) -> Iterator[None]:
         if time.monotonic() - started < late.patience:
             raise
         failures[candidate] = (State.TIMED_OUT, "one step of its training did not end within the time limit")
-    except Exception as error:
+    except FAULTS as error:
         failures[candidate] = (State.CRASHED, in_words(error))
 
 

@@ -5,19 +5,14 @@ All pools give bit-identical results; the driver owns time limits and retries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from symloss.judging.drain import Stop, never
 from symloss.judging.evaluate import Job, Judged
 from symloss.language.candidate import Outcome, State
 
-Stop = Callable[[], bool]
 Finished = tuple[Job, list[Judged]]
-
-
-def never() -> bool:
-    """Go on to the end."""
-    return False
 
 
 class Pool(Protocol):
@@ -32,7 +27,8 @@ class Pool(Protocol):
 
         Args:
             jobs: of the pool's task.
-            stop: once it is true no job is begun, and those in flight have 10 seconds to end; the rest never come back.
+            stop: asked often; once it is true no job is begun, and those in flight have 10 seconds to end. The rest
+                never come back.
 
         Raises:
             ExperimentError: the task cannot be made.

@@ -11,22 +11,27 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import torch
 
 from symloss.errors import ExperimentError, RunError, SymlossError
-from symloss.judging.cluster import load_ray, start_ray
+from symloss.judging.cluster import check_reachable, join_ray, load_ray, make_home, remove_home, start_ray
+from symloss.judging.drain import Drain, Stop, never
 from symloss.judging.evaluate import Job, Judged, Report, alone, in_order, judge
-from symloss.judging.pool import Finished, Stop, given_up, never, outcomes_of
+from symloss.judging.pool import Finished, given_up, outcomes_of
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Outcome, State
 
 AHEAD = 2  # jobs in flight per worker: one at work, one waiting, so that no worker waits for the driver
 GRACE = 10.0  # seconds past a job's time limits before its worker is killed
+LAUNCH = 120.0  # seconds that Ray may take to start on this machine
+JOIN = 30.0  # seconds that a running cluster may take to let this process in
+PARTING = 5.0  # seconds that a pool waits, when closed, for a Ray that is still starting
 STARTUP = 120.0  # seconds a worker may take to import torch and make its task
-DRAIN = 10.0  # seconds that jobs in flight may take to end once the run is to stop
+STARTS = 3  # workers in a row that may die before they are ready
 POLL = 0.2  # seconds between two looks at the clock and at `stop`
 REASON = ", also when tried alone"
 
@@ -79,12 +84,14 @@ class Hand:
         ready: Ray's reference to the worker's first answer; None once it is there.
         line: (reference, errand) in the order in which the worker takes them.
         since: when the first of the line, or the worker's start, began.
+        starts: workers tried for this place, this one included, since one was ready.
     """
 
     actor: Any
     ready: Any
     line: deque[tuple[Any, Errand]] = field(default_factory=deque)
     since: float = field(default_factory=time.monotonic)
+    starts: int = 1
 
     def head(self) -> Any:
         """Return the reference that the worker will answer next; None when it has nothing to do."""
@@ -113,6 +120,8 @@ class RayPool:
         self._started, self._closing = threading.Event(), threading.Event()
         self._fault: BaseException | None = None
         self._owns_cluster = False
+        self._home: Path | None = None
+        self._deadline = 0.0
 
     def start(self) -> None:
         """Start Ray and the workers in the background; the first run waits for them."""
@@ -120,6 +129,7 @@ class RayPool:
             self._started.clear()
             self._closing.clear()
             self._fault = None
+            self._deadline = time.monotonic() + (JOIN if self._address else LAUNCH)
             self._starter = threading.Thread(target=self._launch, name="symloss-ray", daemon=True)
             self._starter.start()
 
@@ -129,17 +139,17 @@ class RayPool:
 
     def run_with_outputs(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[Finished]:
         """See Pool.run_with_outputs."""
-        self._wait_for_start()
+        if not self._wait_for_start(stop):
+            return
+        self._fill()
         waiting = deque(Errand(job, job, 2) for job in jobs)
         done: dict[int, dict[int, Judged]] = {errand.job.number: {} for errand in waiting}
-        stopped: float | None = None
+        drain = Drain(stop)
         try:
             while waiting or any(hand.line for hand in self._hands):
-                if stopped is None and stop():
-                    stopped = time.monotonic()
-                if stopped is None:
+                if not drain.begun():
                     self._hand_out(waiting)
-                elif not any(hand.line for hand in self._hands) or time.monotonic() - stopped > DRAIN:
+                elif not any(hand.line and hand.ready is None for hand in self._hands) or drain.over():
                     return
                 for errand, judged in self._collect(waiting):
                     parts = done[errand.parent.number]
@@ -150,11 +160,17 @@ class RayPool:
             self._abandon()
 
     def close(self) -> None:
-        """Kill the workers, and Ray where this pool started it."""
+        """Kill the workers, and Ray where this pool started it, with all that it has written.
+
+        A Ray that is still starting is waited for a little; after that it ends with this process.
+        """
         if self._starter is None:
             return
         self._closing.set()
-        self._starter.join()
+        self._starter.join(None if self._started.is_set() else PARTING)
+        if not self._starter.is_alive() and self._home is not None:
+            remove_home(self._home)
+            self._home = None
         self._starter = None
 
     # Starting
@@ -162,19 +178,31 @@ class RayPool:
     def _launch(self) -> None:
         # The thread lives as long as the pool: Linux kills Ray's processes when the thread that started them ends.
         try:
-            self._begin(load_ray(self._address))
+            self._begin()
         except Exception as error:
             self._fault = error
         self._started.set()
         self._closing.wait()
-        with suppress(RunError):
+        if self._owns_cluster or self._hands:
             self._end(load_ray())
 
-    def _begin(self, ray: Any) -> None:
+    def _begin(self) -> None:
+        if self._address:
+            check_reachable(self._address)
+        else:
+            self._home = make_home()  # before Ray is imported: at exit, Ray ends first, and its home goes then
+        ray = load_ray(self._address)
         if not ray.is_initialized():
             self._owns_cluster = True
-            start_ray(ray, self._workers, self._address)
+            self._start_or_join(ray)
         self._hands = [self._new_hand(ray) for _ in range(self._workers)]
+
+    def _start_or_join(self, ray: Any) -> None:
+        if self._address:
+            join_ray(ray, self._address)
+        else:
+            assert self._home is not None
+            start_ray(ray, self._workers, self._home)
 
     def _end(self, ray: Any) -> None:
         for hand in self._hands:
@@ -184,23 +212,29 @@ class RayPool:
             ray.shutdown()
             self._owns_cluster = False
 
-    def _wait_for_start(self) -> None:
+    def _wait_for_start(self, stop: Stop) -> bool:
+        """Return whether Ray has started; false when the run is to stop before."""
         self.start()
-        while not self._started.wait(POLL):
-            pass  # in short waits, so that a signal is heard
+        while not self._started.wait(POLL):  # in short waits, so that a signal is heard
+            if stop():
+                return False
+            if time.monotonic() > self._deadline:
+                self._refuse(f"it did not answer within {JOIN if self._address else LAUNCH:g} s", None)
         if isinstance(self._fault, SymlossError):
             raise self._fault
         if self._fault is not None:
-            where = f"the Ray cluster at {self._address}" if self._address else "Ray"
-            raise RunError(
-                f"{where} cannot be used: {self._fault}. --workers 0 works without Ray, in this process."
-            ) from self._fault
+            self._refuse(str(self._fault).rstrip("."), self._fault)
+        return True
 
-    def _new_hand(self, ray: Any) -> Hand:
+    def _refuse(self, why: str, cause: BaseException | None) -> NoReturn:
+        where = f"The Ray cluster at {self._address}" if self._address else "Ray"
+        raise RunError(f"{where} cannot be used: {why}. --workers 0 works without Ray, in this process.") from cause
+
+    def _new_hand(self, ray: Any, starts: int = 1) -> Hand:
         # Restarts and retries are the driver's: Ray's own would run a hanging job again.
         actor_class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(Worker)
         actor = actor_class.remote(self._spec)
-        return Hand(actor, actor.prepare.remote())
+        return Hand(actor, actor.prepare.remote(), starts=starts)
 
     # Working
 
@@ -251,12 +285,24 @@ class RayPool:
     ) -> list[tuple[Errand, list[Judged]]]:
         """Kill a worker and take on a new one; only the job at work is to blame, those in line go back."""
         if hand.ready is not None:
-            raise RunError(f"A Ray worker {what} before it was ready. --workers 0 shows why, in this process.")
+            self._start_again(ray, hand, what, waiting)
+            return []
         kill(ray, hand)
         self._hands[self._hands.index(hand)] = self._new_hand(ray)
         (_, culprit), *innocent = hand.line
         waiting.extendleft(errand for _, errand in reversed(innocent))
         return self._blame(culprit, state, f"its worker {what}", waiting, again=culprit.lives > 1)
+
+    def _start_again(self, ray: Any, hand: Hand, what: str, waiting: deque[Errand]) -> None:
+        """Replace a worker that ended before it was ready, as a machine short of memory makes it; not for ever."""
+        if hand.starts >= STARTS:
+            raise RunError(
+                f"A Ray worker {what} before it was ready, {STARTS} times in a row. "
+                "--workers 0 shows why, in this process."
+            )
+        kill(ray, hand)
+        self._hands[self._hands.index(hand)] = self._new_hand(ray, hand.starts + 1)
+        waiting.extendleft(errand for _, errand in reversed(hand.line))
 
     def _blame(
         self, errand: Errand, state: State, reason: str, waiting: deque[Errand], again: bool
@@ -267,12 +313,17 @@ class RayPool:
             return []
         return [(errand, [given_up(errand.job, state, f"{reason}{REASON}")])]
 
+    def _fill(self) -> None:
+        """Take on workers in the place of those that an earlier run has left at work."""
+        missing = self._workers - len(self._hands)
+        self._hands += [self._new_hand(load_ray()) for _ in range(missing)]
+
     def _abandon(self) -> None:
-        """Replace workers that are still at work when nobody waits for them any more."""
+        """Kill workers still at work when nobody waits for them; the process may be ending, so no new ones yet."""
         ray = load_ray()
         for hand in [hand for hand in self._hands if hand.line]:
             kill(ray, hand)
-            self._hands[self._hands.index(hand)] = self._new_hand(ray)
+            self._hands.remove(hand)
 
 
 def kill(ray: Any, hand: Hand) -> None:

@@ -5,6 +5,7 @@ A candidate whose gradient equals a seen one's on the slot's probe points is a d
 
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 
 import torch
 from torch import Tensor
@@ -107,6 +108,8 @@ def not_finite(numbers: Tensor, what: str) -> str:
 
 def fingerprint(gradient: Tensor) -> Fingerprint:
     """Round a gradient to about six digits relative to its norm, the norm included: equal only for equal gradients."""
-    norm = float(gradient.norm())
-    places = (gradient / (norm or 1.0) * 10 ** (DIGITS + 1)).round().to(torch.int64)
-    return f"{norm:.{DIGITS}e}", places.numpy().tobytes()
+    largest = float(gradient.abs().max())
+    scaled = gradient / (largest or 1.0)  # the squares of numbers beyond 1e154 would overflow
+    norm = float(scaled.norm())
+    places = (scaled / (norm or 1.0) * 10 ** (DIGITS + 1)).round().to(torch.int64)
+    return f"{Decimal(norm) * Decimal(largest):.{DIGITS}e}", places.numpy().tobytes()

@@ -74,12 +74,16 @@ class Stack:
         if not self.stacked:
             alone = [{name: value[0, 0] for name, value in group.items()} for group in (parameters, buffers)]
             return one(alone[0], alone[1], x[0])[None, None]
+        members = vmap(vmap(one, in_dims=(0, 0, None)))
         columns = next(iter(parameters.values())).shape[1]
         if len(x) * columns == 1:  # torch multiplies a batch of one matrix by other code, which rounds differently
-            parameters, buffers = doubled(parameters), doubled(buffers)
-        over_columns = vmap(one, in_dims=(0, 0, None))
-        result: Tensor = vmap(over_columns)(dict(parameters), dict(buffers), x)
-        return result[:, :columns]
+            twins = doubled(buffers)
+            result: Tensor = members(doubled(parameters), twins, x)
+            for name, value in buffers.items():  # what the model has written, such as running statistics
+                value.copy_(twins[name][:, :1])
+            return result[:, :1]
+        result = members(dict(parameters), dict(buffers), x)
+        return result
 
     def keep(self, positions: Sequence[int]) -> None:
         """Drop all candidates but those at these positions."""

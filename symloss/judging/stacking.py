@@ -9,13 +9,14 @@ from symloss.judging.failures import in_words
 from symloss.judging.kernel import Function
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.tasks.task import Task
+from symloss.judging.threads import one_thread
 from symloss.judging.train import train_singly, train_together
 from symloss.language.candidate import State
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
 
-SLOWER = 1.5  # how much slower per training stacking may be before a cohort trains one by one
+SLOWER = 2.0  # how much slower per training stacking must be before a cohort trains one by one: clearly, not by chance
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,11 @@ class Decision:
     reason: str
 
 
+@one_thread()
 def choose_stacking(task: Task, plan: Plan) -> Decision:
     """Decide by trial and a short measurement whether a task's cohorts train stacked or one by one.
+
+    They train stacked unless that fails or is clearly slower. It is measured on one thread, as workers train.
 
     Args:
         task: whose model and optimiser are tried, with the slot's first baseline as the loss.

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from symloss.errors import ExperimentError
 from symloss.judging.batches import Data, load
+from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.failures import Failures, blamed
 from symloss.judging.kernel import Function
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.stack import Stack, candidates_per_stack, start
+from symloss.judging.tasks.metrics import apply
 from symloss.judging.tasks.task import Task, stream
 from symloss.language.candidate import Measurement, State
 from symloss.language.slots import SLOTS, Slot
@@ -26,35 +28,42 @@ SWEEP = 50  # steps between two looks for candidates that have diverged
 ROWS = 512  # rows per forward pass when measuring; fixed, because products may round differently at another size
 
 
-def train_cohort(functions: Sequence[Function], task: Task, plan: Plan) -> list[Trained]:
+def train_cohort(functions: Sequence[Function], task: Task, plan: Plan, stop: Stop = never) -> list[Trained]:
     """Train candidates at every learning rate and seed of a plan.
 
     A candidate's numbers are the same alone or in company: its formula computes on a copy of its own, and torch's
-    batched product gives each matrix the same bits in any batch of two or more. Elementwise layers of a user's model
-    whose vectorised and scalar code round differently (sigmoid) may differ in the last bit.
+    batched product gives each matrix the same bits in any batch of two or more. Layers of a user's model whose
+    vectorised and scalar code round differently (sigmoid, batch norm) may differ in a step's last bit, and training
+    makes more of it: Adam divides each gradient by its own size, so that one of nearly zero, as of a bias before
+    batch norm, may take its whole step in the other direction.
 
     Args:
         functions: compiled formulas of the task's slot.
         task: what to train.
         plan: how long, how often; its `stack` is `stacked` or `single`.
+        stop: asked at every step; once it is true, training is left undone.
 
     Returns:
-        One per function, in order. A function that raises or diverges fails alone.
+        One per function, in order. A function that raises or diverges fails alone. Stacked, a learning rate that
+        diverges trains on, unmeasured, as long as another of its candidate is sound.
 
     Raises:
-        ExperimentError: the task cannot be trained in the way that the plan demands.
+        LeftUndoneError: `stop` became true.
+        ExperimentError: the task cannot be trained in the way that the plan demands, or a metric of its raises.
     """
     assert plan.stack != "auto", "the driver decides once for the whole run: stacking.choose_stacking"
     if plan.stack == "single":
-        return [train_singly(function, task, plan) for function in functions]
+        return [train_singly(function, task, plan, stop) for function in functions]
     if not isinstance(task.optimiser, str):
         raise ExperimentError(f"task '{task.name}' brings its own optimiser, so stack must be 'single' or 'auto'.")
     size = candidates_per_stack(task, plan)
     parts = [functions[i : i + size] for i in range(0, len(functions), size)]
-    return [trained for part in parts for trained in train_together(part, task, plan, stacked=True)]
+    return [trained for part in parts for trained in train_together(part, task, plan, stop, stacked=True)]
 
 
-def train_together(functions: Sequence[Function], task: Task, plan: Plan, *, stacked: bool) -> list[Trained]:
+def train_together(
+    functions: Sequence[Function], task: Task, plan: Plan, stop: Stop = never, *, stacked: bool
+) -> list[Trained]:
     """Train one stack; unstacked, it must be of one candidate, learning rate and seed."""
     slot = SLOTS[task.slot]
     data = load(task, plan)
@@ -62,6 +71,8 @@ def train_together(functions: Sequence[Function], task: Task, plan: Plan, *, sta
     failures: Failures = {}
     records: list[Record] = []
     for step in range(1, plan.steps + 1):
+        if stop():
+            raise LeftUndoneError
         x, y = data.batch(step)
         gradients = differentiate(stack, functions, slot, x, y, failures)
         stack.stepper.step(stack.parameters, gradients)
@@ -154,7 +165,8 @@ def measure(
     with torch.no_grad():
         chunks = torch.split(data.judged_x, ROWS, dim=1)
         outputs = torch.cat([predict(stack, functions, slot, x, failures) for x in chunks], dim=2)
-        values = {metric.name: metric.function(outputs, data.judged_y) for metric in task.metrics}
+        place = f"task '{task.name}'"
+        values = {metric.name: apply(place, metric, outputs, data.judged_y) for metric in task.metrics}
         for value in (*values.values(), outputs.flatten(2).sum(-1)):
             stack.alive &= value.isfinite()
     stack.model.train()
@@ -227,9 +239,10 @@ def outputs_of(record: Record, candidate: int) -> NDArray[np.float32] | None:
 # One by one, for models and optimisers that cannot be stacked.
 
 
-def train_singly(function: Function, task: Task, plan: Plan) -> Trained:
+def train_singly(function: Function, task: Task, plan: Plan, stop: Stop = never) -> Trained:
     """Train one candidate's members one after the other, each as a stack of one."""
-    by_rate = [train_rate(function, task, replace(plan, learning_rates=(rate,))) for rate in plan.learning_rates]
+    plans = [replace(plan, learning_rates=(rate,)) for rate in plan.learning_rates]
+    by_rate = [train_rate(function, task, each, stop) for each in plans]
     broken = next((t for t in by_rate if t.state in (State.CRASHED, State.TIMED_OUT)), None)
     if broken is not None:
         return broken
@@ -240,13 +253,13 @@ def train_singly(function: Function, task: Task, plan: Plan) -> Trained:
     return Trained(State.SCORED, "", measurements, sound[0].outputs)
 
 
-def train_rate(function: Function, task: Task, plan: Plan) -> Trained:
+def train_rate(function: Function, task: Task, plan: Plan, stop: Stop) -> Trained:
     """Train one learning rate's seeds, until one fails."""
     done: list[Trained] = []
     for seed in plan.seeds:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "dropout"))
-            (trained,) = train_together([function], task, replace(plan, seeds=(seed,)), stacked=False)
+            (trained,) = train_together([function], task, replace(plan, seeds=(seed,)), stop, stacked=False)
         if trained.state is not State.SCORED:
             return trained
         done.append(trained)

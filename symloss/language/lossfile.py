@@ -134,7 +134,7 @@ def _check_kind(table: Mapping[str, Any], path: str | Path) -> None:
     if table["format"] != FORMAT:
         raise RunError(f"{path} has the format {_short(table['format'])}; this is '{FORMAT}' only.")
     version = table["version"]
-    if isinstance(version, bool) or version != VERSION:
+    if type(version) is not int or version != VERSION:  # neither true nor 1.0
         raise RunError(
             f"{path} has version {_short(version)}; this symloss reads version {VERSION}. A newer symloss may read it."
         )

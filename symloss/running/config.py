@@ -12,6 +12,10 @@ import tomli_w
 
 import symloss
 from symloss.errors import ExperimentError, unknown
+from symloss.judging.tasks.task import Task
+from symloss.language.grammar import Grammar
+from symloss.language.zoo import ZOO
+from symloss.searching.searches import read_settings
 from symloss.settings import (
     choice,
     duration,
@@ -26,7 +30,7 @@ from symloss.settings import (
 )
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-RATE = number(0.0, above=True)
+RATES = several(number(0.0, above=True), "[0.001, 0.01], each positive and finite")
 
 # What a resumed run may change: results so far do not depend on these.
 CHANGEABLE = ("stop", "finals")
@@ -47,7 +51,7 @@ class Budget:
     """
 
     steps: int = setting(whole(1), 300)
-    learning_rates: tuple[float, ...] | None = setting(several(RATE, "[0.001, 0.01]"), None)
+    learning_rates: tuple[float, ...] | None = setting(RATES, None)
     seeds: int = setting(whole(1), 2)
     rungs: tuple[int, ...] = setting(several(whole(1), "[50, 100]", at_least=0), ())
     cohort: int = setting(whole(1), 16)
@@ -88,7 +92,7 @@ class FinalsPlan:
     seeds: int = setting(whole(2), 12)
     top: int = setting(whole(1), 5)
     steps: int | None = setting(whole(1), None)
-    learning_rates: tuple[float, ...] | None = setting(several(RATE, "[0.001, 0.01]"), None)
+    learning_rates: tuple[float, ...] | None = setting(RATES, None)
     baselines: tuple[str, ...] | None = setting(several(pattern(NAME, "a zoo name"), '["cross_entropy"]'), None)
     resamples: int = setting(whole(100), 5000)
 
@@ -215,15 +219,32 @@ def changed_for_resume(experiment: Experiment, overrides: Iterable[str], place: 
     Raises:
         ExperimentError: an override would change something that the results so far depend on.
     """
-    table = override(read_toml(experiment_toml(experiment), place), overrides)
-    changed = read_experiment(table, place, Path(place).parent)
-    for each in fields(Experiment):
-        if each.name not in CHANGEABLE and getattr(changed, each.name) != getattr(experiment, each.name):
+    own = read_toml(experiment_toml(experiment), place)
+    table = override(own, overrides)
+    for key, value in own.items():  # first of all: what else is wrong with such a change is of no interest
+        if key not in CHANGEABLE and table[key] != value:
             raise ExperimentError(
-                f"{place}: [{each.name}] differs from the run's own, and its results so far depend on it. "
+                f"{place}: [{key}] differs from the run's own, and its results so far depend on it. "
                 f"A resumed run may change only [{'] and ['.join(CHANGEABLE)}]; start a new run for the rest."
             )
-    return changed
+    return read_experiment(table, place, Path(place).parent)
+
+
+def check_fit(experiment: Experiment, grammar: Grammar, task: Task) -> None:
+    """Refuse a grammar or baselines of another slot than the task's.
+
+    Raises:
+        ExperimentError: what does not fit, in words.
+    """
+    if grammar.slot != task.slot:
+        raise ExperimentError(
+            f"{experiment.name}: grammar {grammar.name} is for the slot {grammar.slot}, and task '{task.name}' needs "
+            f"{task.slot}; choose another grammar."
+        )
+    known = [name for name, entry in ZOO.items() if entry.slot == task.slot]
+    for name in experiment.finals.baselines or ():
+        if name not in known:
+            raise ExperimentError(unknown(f"{experiment.name}: [finals] baselines", "baseline", name, known))
 
 
 def list_experiments() -> list[str]:
@@ -279,6 +300,7 @@ def _check(experiment: Experiment, place: str) -> None:
     budget, stop = experiment.budget, experiment.stop
     if not isinstance(experiment.search["method"], str):
         raise ExperimentError(f"{place}: [search] method is {experiment.method}; it must be a search's name.")
+    read_settings(experiment.method, experiment.search_settings, place)
     if any(rung >= budget.steps for rung in budget.rungs):
         raise ExperimentError(
             f"{place}: [budget] rungs is {list(budget.rungs)}; each must lie below steps = {budget.steps}."

@@ -8,7 +8,7 @@ from typing import Any
 
 from symloss import __version__
 
-PACKAGES = ("torch", "numpy", "sympy", "deap", "ray", "scikit-learn", "scipy")
+PACKAGES = ("torch", "numpy", "numba", "sympy", "deap", "ray", "scikit-learn", "scipy")
 
 
 def machine_facts(workers: int | None) -> dict[str, Any]:

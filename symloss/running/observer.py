@@ -61,6 +61,9 @@ class Observer(Protocol):
     def trial_done(self, done: int, total: int) -> None:
         """A job of the finals was stored."""
 
+    def verdict_done(self, done: int, total: int) -> None:
+        """The winner was compared with a baseline by one metric."""
+
     def finals_done(self, sentence: str) -> None:
         """The winner was tried."""
 
@@ -81,6 +84,9 @@ class Silent:
         """Do nothing."""
 
     def trial_done(self, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def verdict_done(self, done: int, total: int) -> None:
         """Do nothing."""
 
     def finals_done(self, sentence: str) -> None:

@@ -4,49 +4,57 @@ All that a search learns comes out of the run store, so a resume is the same loo
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from symloss.errors import ExperimentError, unknown
-from symloss.judging.evaluate import Job
-from symloss.judging.plan import Plan
-from symloss.judging.pool import Pool
-from symloss.judging.pools import make_pool
+from symloss.errors import RunError
+from symloss.judging.cluster import check_reachable
 from symloss.judging.screen import Screen
-from symloss.judging.stacking import choose_stacking
+from symloss.judging.stacking import Decision, choose_stacking
 from symloss.judging.tasks import make_task
-from symloss.judging.tasks.task import Task
-from symloss.language.candidate import Candidate
+from symloss.language.candidate import Candidate, Outcome
+from symloss.language.files import write_whole
 from symloss.language.formula import Formula
-from symloss.language.grammar import Grammar, load_grammar, read_grammar
+from symloss.language.grammar import load_grammar, read_grammar
 from symloss.language.lossfile import write_loss
 from symloss.language.slots import SLOTS
-from symloss.language.zoo import ZOO
 from symloss.running.config import (
     Experiment,
     changed_for_resume,
+    check_fit,
     experiment_toml,
     load_experiment,
     read_experiment,
     resolved,
 )
-from symloss.running.finals import Entrant, Finals, Trials, compare, entrants, run_finals
-from symloss.running.machine import count_workers, machine_facts
+from symloss.running.finals import Finals, run_finals
 from symloss.running.observer import Observer, Progress, Silent
-from symloss.running.rundir import RunDirectory, default_directory, find_run, make_directory, read_text, write_text
-from symloss.running.seeds import finals_seeds, search_seeds
-from symloss.running.stopping import Ending, Interrupts
+from symloss.running.planning import Cutter, plan_finals, plan_trainings
+from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
+from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
+from symloss.running.stopping import Ending
 from symloss.running.store import RunStore, StoredBatch
+from symloss.running.trials import Watcher, entrants
 from symloss.searching.archive import Entry
-from symloss.searching.fitness import Judge
-from symloss.searching.searches import Search, make_search
 from symloss.settings import override, read_toml
 
 DRY = "the search has nothing new to propose: the grammar's space is exhausted"
+
+
+class ForcedExit(SystemExit):
+    """A second signal ended the driver at once; its run can be resumed.
+
+    Args:
+        directory: of the run.
+    """
+
+    def __init__(self, code: object, directory: Path) -> None:
+        super().__init__(code)
+        self.directory = directory
 
 
 @dataclass(frozen=True)
@@ -75,23 +83,14 @@ class RunResult:
         return self.finals.winner if self.finals else None
 
 
-def search_run(
-    search: Search,
-    screen: Screen,
-    pool: Pool,
-    store: RunStore,
-    cut: Callable[[Sequence[Candidate]], list[Job]],
-    ending: Ending,
-    observer: Observer,
-) -> str:
+def search_run(session: Session, ending: Ending) -> str:
     """Search until a stop; what the store holds already is told again, not trained again.
-
-    Args:
-        cut: candidates -> jobs; it depends on the candidates alone, never on the number of workers.
 
     Returns:
         Why the search ended, in words.
     """
+    search, store = session.search, session.store
+    screen = Screen(session.work.task.slot, session.work.task.width)
     for batch in count():
         if reason := ending.reason():
             return reason
@@ -99,27 +98,40 @@ def search_run(
         candidates = search.ask()
         if not candidates:
             return DRY
-        first, last = candidates[0].number, candidates[-1].number
         screened = screen.check(candidates)
         store.write_batch(batch, candidates, [outcome for outcome in screened if outcome is not None])
-        known = store.outcomes(first, last)
-        jobs = cut([each for each, outcome in zip(candidates, screened, strict=True) if outcome is None])
-        missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
-        for _, outcomes in pool.run(missing, ending.now):
-            store.write_outcomes(outcomes)
-            ending.trained(outcomes)
-            known |= {outcome.candidate: outcome for outcome in outcomes}
-            observer.progressed(ending.progress(list(known.values())))
-        stored = store.outcomes(first, last)
+        left = [each for each, outcome in zip(candidates, screened, strict=True) if outcome is None]
+        stored = _train(session, ending, candidates, left)
         if len(stored) < len(candidates):
             return ending.cut_short()
+        if not ending.replaying:
+            withdraw_finals(session.work.run, store)
         told = [stored[candidate.number] for candidate in candidates]
         search.tell(told)
         ending.told_batch(told, search.archive)
         leader = ending.best[1] if ending.best else None
         store.write_told(StoredBatch(batch, len(told), leader, time.monotonic() - began))
-        observer.batch_done(ending.progress())
+        session.keep_time(ending.session)
+        session.observer.batch_done(ending.progress())
     raise AssertionError("count() does not end")
+
+
+def _train(
+    session: Session, ending: Ending, candidates: Sequence[Candidate], left: Sequence[Candidate]
+) -> dict[int, Outcome]:
+    """Train what the store does not know; return the batch's outcomes, fewer than candidates when cut short."""
+    store, budget = session.store, session.work.experiment.budget
+    first, last = candidates[0].number, candidates[-1].number
+    known = store.outcomes(first, last)
+    # Cut before looking at what is known: cohorts must be those of a run without a break.
+    jobs = Cutter(plan_trainings(session.work.experiment, session.stack), budget.cohort, budget.timeout)(left)
+    missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
+    for _, outcomes in session.pool.run(missing, ending.now):
+        store.write_outcomes(outcomes)
+        ending.trained(outcomes)
+        known |= {outcome.candidate: outcome for outcome in outcomes}
+        session.observer.progressed(ending.progress(list(known.values())))
+    return store.outcomes(first, last)
 
 
 def search(
@@ -149,26 +161,21 @@ def search(
         >>> result.winner, result.finals.sentence
     """
     read = _read(experiment, overrides)
-    grammar = load_grammar(read.grammar)
-    task = make_task(read.task)
-    _check_fit(read, grammar, task)
+    grammar, task = load_grammar(read.grammar), make_task(read.task)
+    check_fit(read, grammar, task)
     settled = resolved(read, task.learning_rates)
-    _searcher(settled, grammar, task)  # complains before anything is made
-    run = make_directory(Path(out) if out is not None else default_directory(read.name))
-    with run.locked():
-        plan = _search_plan(settled, settled.budget.stack)
-        stacking = choose_stacking(task, plan)
-        write_text(run.experiment, experiment_toml(settled))
-        write_text(run.grammar, grammar.text)
-        facts: dict[str, Any] = {
-            "stack": stacking.stack,
-            "stack_reason": stacking.reason,
-            "slot": task.slot,
-            "name": settled.name,
-        }
-        facts |= {"metric": task.metric.name, "maximise": task.metric.maximise, "sessions": []}
-        RunStore.create(run.store, facts).close()
-        return _drive(run, settled, grammar, task, workers, address, observer or Silent(), resumed=False)
+    path = Path(out) if out is not None else default_directory(read.name)
+    check_vacant(path)
+    if address is not None:
+        check_reachable(address)
+    # The measurement takes seconds, in which a person may think again: nothing is made before it.
+    stacking = choose_stacking(task, plan_trainings(settled, settled.budget.stack))
+    work = Work(make_directory(path), settled, grammar, task)
+    with work.run.locked():
+        check_vacant(path)  # again: another driver may have been here in the meantime
+        with work.run.begun():
+            _set_up(work, stacking)
+        return _drive(work, Crew(workers, address), observer or Silent(), resumed=False)
 
 
 def resume(
@@ -195,100 +202,84 @@ def resume(
         experiment = changed_for_resume(kept, overrides, place)
         grammar = read_grammar(read_text(run.grammar), str(run.grammar))
         task = make_task(experiment.task)
+        check_fit(experiment, grammar, task)  # before the change is kept: it would stand in every later resume's way
         if experiment != kept:
-            write_text(run.experiment, experiment_toml(experiment))
-        return _drive(run, experiment, grammar, task, workers, address, observer or Silent(), resumed=True)
+            _change(run, kept, experiment)
+        work = Work(run, experiment, grammar, task)
+        return _drive(work, Crew(workers, address), observer or Silent(), resumed=True)
 
 
-def compare_formulas(
-    formulas: Mapping[str, Formula],
-    task_spec: Mapping[str, Any],
-    seeds: int = 12,
-    steps: int = 300,
-    learning_rates: Sequence[float] | None = None,
-    workers: int | None = None,
-    seed: int = 0,
-    address: str | None = None,
-) -> Finals | None:
-    """Try formulas on a task as finals do: rates tuned on validation, then the test set, the first against the rest.
-
-    Args:
-        formulas: name -> formula of the task's slot.
-        task_spec: as `make_task` reads it.
-        learning_rates: by default the task's own and one beyond at either end.
-
-    Returns:
-        None when interrupted.
-
-    Raises:
-        ExperimentError: a formula is of another slot, or the task cannot be made.
-    """
-    task = make_task(task_spec)
-    for name, formula in formulas.items():
-        if formula.slot != task.slot:
-            raise ExperimentError(f"{name} is of the slot {formula.slot}, and task '{task.name}' needs {task.slot}.")
-    rates = {} if learning_rates is None else {"learning_rates": list(learning_rates)}
-    table = {"name": "compare", "seed": seed, "task": dict(task_spec), "budget": {"steps": steps}}
-    table |= {"stop": {"generations": 1}, "finals": {"seeds": seeds, **rates}}
-    experiment = resolved(read_experiment(table, "compare", Path()), task.learning_rates)
-    trials = _trials(experiment, choose_stacking(task, _search_plan(experiment, "auto")).stack)
-    field = [Entrant(name, formula, "named") for name, formula in formulas.items()]
-    with ExitStack() as stack:
-        pool = _open_pool(stack, workers, experiment, address)
-        interrupts = stack.enter_context(Interrupts())
-        return compare(field, task, trials, pool, lambda: interrupts.heard is not None)
+def _set_up(work: Work, stacking: Decision) -> None:
+    task = work.task
+    write_whole(work.run.experiment, experiment_toml(work.experiment))
+    write_whole(work.run.grammar, work.grammar.text)
+    facts: dict[str, Any] = {"name": work.experiment.name, "slot": task.slot, "sessions": []}
+    facts |= {"stack": stacking.stack, "stack_reason": stacking.reason}
+    facts |= {"metric": task.metric.name, "maximise": task.metric.maximise}
+    RunStore.create(work.run.part, facts).close()
+    work.run.part.replace(work.run.store)
 
 
-def _drive(
-    run: RunDirectory,
-    experiment: Experiment,
-    grammar: Grammar,
-    task: Task,
-    workers: int | None,
-    address: str | None,
-    observer: Observer,
-    resumed: bool,
-) -> RunResult:
-    with ExitStack() as stack:
-        store = stack.enter_context(RunStore.open(run.store))
-        pool = _open_pool(stack, workers, experiment, address)
-        interrupts = stack.enter_context(Interrupts())
-        meta = store.meta()
-        store.write_meta({"sessions": [*meta["sessions"], machine_facts(workers)]})
-        observer.started(run.path, experiment, resumed)
-        told = store.batches()
-        sign = 1 if task.metric.maximise else -1
-        ending = Ending(experiment.stop, sign, len(told), sum(batch.seconds for batch in told), interrupts)
-        method = _searcher(experiment, grammar, task)
-        screen = Screen(task.slot, task.width)
-        plan = _search_plan(experiment, meta["stack"])
-        cutter = Cutter(plan, experiment.budget.cohort, experiment.budget.timeout)
-        reason = search_run(method, screen, pool, store, cutter, ending, observer)
-        store.write_meta({"ended": reason})
-        observer.search_done(ending.progress(), reason)
-        finals = None
-        if interrupts.heard is None:
-            finals = _finals(experiment, method, task, meta["stack"], pool, store, interrupts, observer)
+def _change(run: RunDirectory, kept: Experiment, experiment: Experiment) -> None:
+    if experiment.finals != kept.finals:
+        with RunStore.open(run.store) as store:
+            withdraw_finals(run, store)
+    write_whole(run.experiment, experiment_toml(experiment))
+
+
+def _drive(work: Work, crew: Crew, observer: Observer, resumed: bool) -> RunResult:
+    try:
+        return _sit(work, crew, observer, resumed)
+    except SystemExit as ended:
+        raise ForcedExit(ended.code, work.run.path) from ended
+
+
+def _sit(work: Work, crew: Crew, observer: Observer, resumed: bool) -> RunResult:
+    with opened(work, crew, observer) as session:
+        observer.started(work.run.path, work.experiment, resumed)
+        reason, progress = _search(session)
+        heard = session.interrupts.heard
+        finals = _finals(session) if heard is None else None
         if finals is not None:
-            _keep(run, store, experiment, finals)
+            _keep(session, finals)
             observer.finals_done(finals.sentence)
-        front = tuple(method.archive.front())
-        return RunResult(run.path, reason, ending.progress(), front, finals, interrupts.heard)
+        front = tuple(session.search.archive.front())
+        return RunResult(work.run.path, reason, progress, front, finals, session.interrupts.heard)
 
 
-@dataclass(frozen=True)
-class Cutter:
-    """Cuts candidates into jobs of one cohort each, in asked order."""
+def _search(session: Session) -> tuple[str, Progress]:
+    session.store.write_meta({"ended": ""})
+    ending = session.ending()
+    try:
+        reason = search_run(session, ending)
+    finally:
+        with suppress(RunError):  # a store that cannot be written has said so already
+            session.keep_time(ending.session)
+    progress = ending.progress()
+    session.store.write_meta({"ended": reason})
+    session.observer.search_done(progress, reason)
+    return reason, progress
 
-    plan: Plan
-    cohort: int
-    timeout: float
 
-    def __call__(self, candidates: Sequence[Candidate]) -> list[Job]:
-        """Return the jobs, numbered by their first candidate."""
-        named = [(each.number, each.formula.text, each.formula.slot) for each in candidates if each.formula is not None]
-        parts = [tuple(named[start : start + self.cohort]) for start in range(0, len(named), self.cohort)]
-        return [Job(part[0][0], part, self.plan, self.timeout) for part in parts]
+def _finals(session: Session) -> Finals | None:
+    experiment, task = session.work.experiment, session.work.task
+    found = [entry.formula for entry in session.search.archive.best(experiment.finals.top)]
+    field = entrants(found, experiment.finals.baselines or SLOTS[task.slot].baselines)
+    trials = plan_finals(experiment, session.stack)
+    watcher = Watcher(session.observer.trial_done, session.observer.verdict_done)
+    return run_finals(field, task, trials, session.pool, session.store, session.interrupts.stop, watcher)
+
+
+def _keep(session: Session, finals: Finals) -> None:
+    document, experiment = finals.document(), session.work.experiment
+    session.store.write_meta({"finals": document})
+    if finals.winner is None:
+        return
+    # The folder of a user's own task is a path of this machine, which is nobody's business elsewhere.
+    task = {key: value for key, value in experiment.task.items() if key != "folder"}
+    evidence = {"experiment": experiment.name, "task": task, "verdict": finals.sentence, "seeds": finals.seeds}
+    evidence |= {"table": document["rows"], "differences": [*document["verdicts"], *document["others"]]}
+    write_loss(session.work.run.winner, finals.winner, evidence)
 
 
 def _read(experiment: str | Path | Mapping[str, Any] | Experiment, overrides: Iterable[str]) -> Experiment:
@@ -296,77 +287,3 @@ def _read(experiment: str | Path | Mapping[str, Any] | Experiment, overrides: It
         return load_experiment(experiment, overrides)
     table = read_toml(experiment_toml(experiment), "experiment") if isinstance(experiment, Experiment) else experiment
     return read_experiment(override({"name": "search", **table}, overrides), "experiment", Path.cwd())
-
-
-def _check_fit(experiment: Experiment, grammar: Grammar, task: Task) -> None:
-    if grammar.slot != task.slot:
-        raise ExperimentError(
-            f"{experiment.name}: grammar {grammar.name} is for the slot {grammar.slot}, and task '{task.name}' needs "
-            f"{task.slot}; choose another grammar."
-        )
-    known = [name for name, entry in ZOO.items() if entry.slot == task.slot]
-    for name in experiment.finals.baselines or ():
-        if name not in known:
-            raise ExperimentError(unknown(f"{experiment.name}: [finals] baselines", "baseline", name, known))
-
-
-def _searcher(experiment: Experiment, grammar: Grammar, task: Task) -> Search:
-    judge = Judge(task.metric.name, task.metric.maximise)
-    return make_search(experiment.method, grammar, judge, experiment.seed, experiment.search_settings)
-
-
-def _search_plan(experiment: Experiment, stack: str) -> Plan:
-    budget = experiment.budget
-    assert budget.learning_rates is not None
-    seeds = search_seeds(experiment.seed, budget.seeds)
-    return Plan(budget.steps, budget.learning_rates, seeds, (*sorted(budget.rungs), budget.steps), ("valid",), stack)
-
-
-def _trials(experiment: Experiment, stack: str) -> Trials:
-    budget, finals = experiment.budget, experiment.finals
-    assert finals.steps is not None
-    assert finals.learning_rates is not None
-    assert budget.learning_rates is not None
-    seeds = finals_seeds(experiment.seed, finals.seeds)
-    plan = Plan(finals.steps, finals.learning_rates, seeds, (finals.steps,), ("valid",), stack)
-    trainings = len(finals.learning_rates) * finals.seeds * finals.steps
-    usual = budget.cohort * len(budget.learning_rates) * budget.seeds * budget.steps
-    # Twice a cohort's share, because a formula alone shares its forward pass with fewer.
-    return Trials(plan, experiment.seed, finals.resamples, budget.timeout * max(1.0, 2 * trainings / usual))
-
-
-def _open_pool(stack: ExitStack, workers: int | None, experiment: Experiment, address: str | None) -> Pool:
-    pool = make_pool(count_workers(workers), experiment.task, address)
-    stack.callback(pool.close)
-    pool.start()
-    return pool
-
-
-def _finals(
-    experiment: Experiment,
-    method: Search,
-    task: Task,
-    stack: str,
-    pool: Pool,
-    store: RunStore,
-    interrupts: Interrupts,
-    observer: Observer,
-) -> Finals | None:
-    def stop() -> bool:
-        interrupts.listen()
-        return interrupts.heard is not None
-
-    found = [entry.formula for entry in method.archive.best(experiment.finals.top)]
-    names = experiment.finals.baselines or SLOTS[task.slot].baselines
-    return run_finals(entrants(found, names), task, _trials(experiment, stack), pool, store, stop, observer.trial_done)
-
-
-def _keep(run: RunDirectory, store: RunStore, experiment: Experiment, finals: Finals) -> None:
-    store.write_meta({"finals": finals.document()})
-    if finals.winner is None:
-        return
-    # The folder of a user's own task is a path of this machine, which is nobody's business elsewhere.
-    task = {key: value for key, value in experiment.task.items() if key != "folder"}
-    evidence = {"experiment": experiment.name, "task": task, "verdict": finals.sentence}
-    document = finals.document()
-    write_loss(run.winner, finals.winner, {**evidence, "table": document["rows"], "seeds": finals.seeds})

@@ -1,4 +1,4 @@
-"""A run's directory: its files, the lock that keeps a second driver out, and writing a file whole or not at all.
+"""A run's directory: its files, the lock that keeps a second driver out, and how it begins and is taken back.
 
 The lock belongs to the process: the kernel takes it back when the driver ends, however it ends.
 """
@@ -7,13 +7,14 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from symloss.errors import RunError
 
 _LOCK = "run.lock"
+_EXPERIMENT, _GRAMMAR, _PART = "experiment.toml", "grammar.toml", ".run.sqlite.part"
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,19 @@ class RunDirectory:
         return self.path / "run.sqlite"
 
     @property
+    def part(self) -> Path:
+        """The run store until it holds what a run begins with."""
+        return self.path / _PART
+
+    @property
     def experiment(self) -> Path:
         """The resolved experiment."""
-        return self.path / "experiment.toml"
+        return self.path / _EXPERIMENT
 
     @property
     def grammar(self) -> Path:
         """The grammar's text, as it was when the run began."""
-        return self.path / "grammar.toml"
+        return self.path / _GRAMMAR
 
     @property
     def winner(self) -> Path:
@@ -59,6 +65,25 @@ class RunDirectory:
         finally:
             os.close(handle)
 
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Take back the files of a run that is not set up to the end, so that the same directory can be used again."""
+        self._clear()  # of a driver that was killed before its run was set up
+        try:
+            yield
+        except BaseException:
+            self._clear()
+            with suppress(OSError):
+                (self.path / _LOCK).unlink(missing_ok=True)
+                self.path.rmdir()
+            raise
+
+    def _clear(self) -> None:
+        with suppress(OSError):
+            for path in self.path.iterdir():
+                if _is_first(path.name) or path.name.startswith("run.sqlite"):
+                    path.unlink()
+
 
 def default_directory(name: str) -> Path:
     """Return `runs/<name>-<UTC stamp>` that does not exist yet."""
@@ -67,24 +92,44 @@ def default_directory(name: str) -> Path:
     return next(path for path in tried if not path.exists())
 
 
-def make_directory(path: Path) -> RunDirectory:
-    """Make a directory for a new run.
+def check_vacant(path: Path) -> RunDirectory:
+    """Return the directory of a new run; nothing is made yet.
 
     Raises:
-        RunError: it holds files already, or cannot be made.
+        RunError: it holds files already, or is no directory.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
         others = sorted(each.name for each in path.iterdir() if each.name != _LOCK)
+    except FileNotFoundError:
+        return RunDirectory(path)
     except OSError as error:
         raise RunError(f"{path} cannot be made a run directory: {error}.") from error
     if "run.sqlite" in others:
         raise RunError(
             f"{path} holds a run already; continue it with `symloss resume {path}`, or give another directory."
         )
-    if others:
+    if others and not ((path / _LOCK).exists() and all(map(_is_first, others))):
         raise RunError(f"{path} is not empty (it holds {others[0]}); give a new directory.")
     return RunDirectory(path)
+
+
+def _is_first(name: str) -> bool:
+    """Whether a file is one that a driver writes before the run store; with its lock beside it, it is symloss's own."""
+    return name in (_EXPERIMENT, _GRAMMAR) or name.startswith((f".{_EXPERIMENT}.", f".{_GRAMMAR}.", _PART))
+
+
+def make_directory(path: Path) -> RunDirectory:
+    """Make a directory for a new run.
+
+    Raises:
+        RunError: it holds files already, or cannot be made.
+    """
+    run = check_vacant(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path} cannot be made a run directory: {error}.") from error
+    return run
 
 
 def find_run(path: str | Path) -> RunDirectory:
@@ -110,24 +155,6 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}. The run cannot be continued without it.") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        RunError: it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise RunError(f"{path} cannot be written: {error}.") from error
 
 
 def _lock(handle: int, path: Path) -> None:

@@ -26,10 +26,16 @@ class Interrupts:
     """Listens to SIGINT and SIGTERM: the first asks for an orderly end, the second ends the process at once.
 
     A context manager that gives the old handlers back. Outside the main thread it hears nothing.
+
+    Args:
+        heard: number of the first signal; None while none came.
+        forced: number of the second signal. It is remembered, because libraries replace or swallow the exit that the
+            handler raises within them: Ray makes an exit with status 1 of it.
     """
 
     def __init__(self) -> None:
         self.heard: int | None = None
+        self.forced: int | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -42,19 +48,36 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+        self._leave_when_forced()
 
     def listen(self) -> None:
-        """Install the handlers, again and again: Ray puts its own in place below Python, where no one can see it."""
+        """Install the handlers, again and again: Ray puts its own in place below Python, where no one can see it.
+
+        Raises:
+            SystemExit: a second signal came, and its exit was swallowed.
+        """
+        self._leave_when_forced()
         if threading.current_thread() is not threading.main_thread():
             return
         for number in SIGNALS:
             current = signal.signal(number, self._handle)
             self._before.setdefault(number, current if current is not None else signal.SIG_DFL)
 
+    def stop(self) -> bool:
+        """Whether to end in order; asked often, it keeps listening."""
+        self.listen()
+        return self.heard is not None
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.heard is not None:
-            raise SystemExit(128 + number)
-        self.heard = number
+        if self.heard is None:
+            self.heard = number
+            return
+        self.forced = number
+        self._leave_when_forced()
+
+    def _leave_when_forced(self) -> None:
+        if self.forced is not None:
+            raise SystemExit(128 + self.forced)
 
 
 @dataclass
@@ -100,13 +123,18 @@ class Ending:
         self._trained = 0
 
     @property
+    def session(self) -> float:
+        """Seconds searched in this session."""
+        return time.monotonic() - self._began
+
+    @property
     def seconds(self) -> float:
         """Seconds searched, all sessions together."""
-        return self._spent + time.monotonic() - self._began
+        return self._spent + self.session
 
     def reason(self) -> str:
         """Return why no further batch is begun; empty to go on."""
-        if self._interrupts.heard is None and self.tally.batches < self.told:
+        if self._interrupts.heard is None and self.replaying:
             return ""
         return self.cut_short() or next((words for reached, words in self._stops() if reached), "")
 
@@ -126,6 +154,11 @@ class Ending:
         """Count what this session has trained, for its speed."""
         self._trained += len(outcomes)
 
+    @property
+    def replaying(self) -> bool:
+        """Whether the batch that comes next was told in an earlier session."""
+        return self.tally.batches < self.told
+
     def told_batch(self, outcomes: Sequence[Outcome], archive: HallOfFame) -> None:
         """Count a batch that the search was told, and look who leads now."""
         self.tally.add(outcomes)
@@ -137,7 +170,7 @@ class Ending:
         tally = Tally(self.tally.batches, self.tally.candidates, Counter(self.tally.counts))
         if pending:
             tally.add(pending)
-        here = time.monotonic() - self._began
+        here = self.session
         best, fitness = ("", None) if self.best is None else (self.best[0], self._sign * self.best[1])
         return Progress(
             generation=self.tally.batches, candidates=tally.candidates, evaluated=tally.evaluated,

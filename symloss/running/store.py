@@ -37,6 +37,27 @@ _RESULT = (
 )
 
 
+# Facts about a run that are read again, and what they are.
+_FACTS: dict[str, tuple[type, ...]] = {
+    "name": (str,), "slot": (str,), "metric": (str,), "maximise": (bool,), "stack": (str,), "ended": (str,),
+    "sessions": (list,), "finals": (dict, type(None)),
+}  # fmt: skip
+
+
+class Facts(dict[str, Any]):
+    """Facts about a run by name; one that is missing is damage, not a slip."""
+
+    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+        super().__init__(facts)
+        self._path = path
+        for name, value in facts.items():
+            if not isinstance(value, _FACTS.get(name, (object,))):
+                raise RunError(f"{path} is damaged: the fact '{name}' is {str(value)[:100]!r}.")
+
+    def __missing__(self, name: str) -> Any:
+        raise RunError(f"{self._path} is damaged: it lacks the fact '{name}' about its run.")
+
+
 @dataclass(frozen=True)
 class StoredCandidate:
     """A candidate as the store holds it; `formula` is its text, None where there is none."""
@@ -198,9 +219,10 @@ class RunStore:
 
     # What anybody reads.
 
-    def meta(self) -> dict[str, Any]:
+    def meta(self) -> Facts:
         """Return the facts about the run."""
-        return {key: _json(value, self.path) for key, value in self._rows("SELECT key, value FROM meta")}
+        rows = self._rows("SELECT key, value FROM meta")
+        return Facts(self.path, {key: _json(value, self.path) for key, value in rows})
 
     def candidates(self, first: int = 0, last: int | None = None) -> Iterator[StoredCandidate]:
         """Walk through the candidates by number."""
@@ -246,6 +268,14 @@ class RunStore:
         rows = self._rows("SELECT state, COUNT(*) FROM outcomes GROUP BY state")
         return {State(state): count for state, count in rows if state in set(State)}
 
+    def reasons(self) -> dict[State, tuple[str, int]]:
+        """Return each state's commonest reason, and how many candidates ended for it."""
+        rows = self._rows(
+            "SELECT state, reason, COUNT(*) AS times FROM outcomes WHERE reason != '' GROUP BY state, reason "
+            "ORDER BY times, reason DESC"
+        )
+        return {State(state): (reason, times) for state, reason, times in rows if state in set(State)}
+
     def evaluations(self) -> int:
         """Return how many distinct candidates were trained."""
         counts = self.counts()
@@ -285,10 +315,15 @@ class RunStore:
 
     def _outcome(self, row: tuple[Any, ...], measurements: tuple[Measurement, ...]) -> Outcome:
         number, state, reason, twin, seconds = row
-        scored = state == State.SCORED
+        scored, doubled = state == State.SCORED, state == State.DUPLICATE
         if state not in set(State) or scored != bool(measurements) or scored == bool(reason):
             raise RunError(
                 f"{self.path} is damaged: the outcome of candidate {number} does not fit its state '{state}'."
+            )
+        if not (isinstance(twin, int) and 0 <= twin < number if doubled else twin is None):
+            raise RunError(
+                f"{self.path} is damaged: candidate {number} is {state}, and its twin is {twin!r}; "
+                "a duplicate, and nothing else, has an earlier candidate for a twin."
             )
         return Outcome(number, State(state), reason, twin, measurements, seconds)
 

@@ -44,11 +44,13 @@ class Verdict:
 
     Args:
         interval: None when the baseline could not be compared; `reason` then says why.
+        metric: by which they are compared.
     """
 
     baseline: str
     interval: Interval | None
     reason: str = ""
+    metric: str = ""
 
     @property
     def better(self) -> bool:
@@ -143,7 +145,7 @@ def sentence(verdicts: Sequence[Verdict], unit: Unit) -> str:
     parts = [
         _reference(first, unit),
         _listed("beats", [f"{each.baseline} by {_gain(each, unit)}" for each in others if each.better]),
-        _listed("not better than", [f"{each.baseline} ({_p(each.interval.p)})" for each in even if each.interval]),
+        _listed("not better than", [f"{each.baseline} ({p_words(each.interval.p)})" for each in even if each.interval]),
         _listed("worse than", [f"{each.baseline} by {_gain(each, unit)}" for each in others if each.worse]),
         _listed("not compared with", [f"{each.baseline} ({each.reason})" for each in others if not each.interval]),
     ]
@@ -201,7 +203,7 @@ def _reference(verdict: Verdict, unit: Unit) -> str:
     if interval.low == interval.high == 0:
         return f"does not beat {name}: no difference in any of {interval.seeds} seeds"
     difference = _bound(interval.difference, interval, unit)
-    return f"does not beat {name}: {difference} {unit.name} ({span}, {interval.seeds} seeds, {_p(interval.p)})"
+    return f"does not beat {name}: {difference} {unit.name} ({span}, {interval.seeds} seeds, {p_words(interval.p)})"
 
 
 def _listed(verb: str, names: Sequence[str]) -> str:
@@ -217,7 +219,8 @@ def _bound(value: float, interval: Interval, unit: Unit) -> str:
     return unit.number(value, interval.difference, interval.low, interval.high)
 
 
-def _p(p: float) -> str:
+def p_words(p: float) -> str:
+    """Write a tail probability with what it is worth: `p < 0.001`, `p = 0.032`, `p = 0.41`."""
     if p < 0.001:
         return "p < 0.001"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"

@@ -39,12 +39,30 @@ _TABLE = (
 SEARCHES: dict[str, SearchRecord] = {record.name: record for record in _TABLE}
 
 
+def read_settings(method: str, settings: Mapping[str, object], place: str = "") -> SearchSettings:
+    """Read a method's settings into its own record.
+
+    Args:
+        settings: those that differ from the method's defaults, e.g. `{"population": 40, "mutations": {"regrow": 0.1}}`.
+        place: the file they are from, as complaints name it.
+
+    Raises:
+        ExperimentError: the method or a setting is unknown, or a value is not allowed.
+    """
+    try:
+        if method not in SEARCHES:
+            raise ExperimentError(unknown("[search] method", "search", method, SEARCHES))
+        return read_record(SEARCHES[method].settings, settings, "[search]")
+    except ExperimentError as error:
+        raise ExperimentError(f"{place}: {error}" if place else str(error)) from error
+
+
 def make_search(method: str, grammar: Grammar, judge: Judge, seed: int, settings: Mapping[str, object]) -> Search:
     """Make a search, whose every proposal is a function of these arguments and of the outcomes told to it.
 
     Args:
         method: a name in SEARCHES.
-        settings: those that differ from the method's defaults, e.g. `{"population": 40, "mutations": {"regrow": 0.1}}`.
+        settings: see `read_settings`.
 
     Raises:
         ExperimentError: the method or a setting is unknown, or a value is not allowed.
@@ -54,11 +72,8 @@ def make_search(method: str, grammar: Grammar, judge: Judge, seed: int, settings
         >>> len(search.ask())
         40
     """
-    if method not in SEARCHES:
-        raise ExperimentError(unknown("[search] method", "search", method, SEARCHES))
-    record = SEARCHES[method]
-    read = read_record(record.settings, settings, "[search]")
-    return Search(record.make(grammar, read), grammar, judge, seed, read)
+    read = read_settings(method, settings)
+    return Search(SEARCHES[method].make(grammar, read), grammar, judge, seed, read)
 
 
-__all__ = ["SEARCHES", "Method", "Search", "SearchRecord", "SearchSettings", "make_search"]
+__all__ = ["SEARCHES", "Method", "Search", "SearchRecord", "SearchSettings", "make_search", "read_settings"]

@@ -6,7 +6,6 @@ The task may be named as anywhere: built-in, a file of one's own, or the task of
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +14,29 @@ from symloss.judging.tasks import TASKS
 from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
+from symloss.running.comparing import Trying, compare_formulas
 from symloss.running.config import load_experiment
 from symloss.running.finals import Finals
-from symloss.running.run import compare_formulas
-from symloss.settings import number, override, read_record, setting, several, whole
+from symloss.running.observer import Observer
+from symloss.running.session import Crew
+from symloss.settings import override, read_record
 from symloss.telling.target import Target, find_target
-
-
-@dataclass(frozen=True)
-class ComparisonSettings:
-    """What `--set` may change beside the task.
-
-    Args:
-        steps: optimiser steps of each training.
-        learning_rates: tuned over, for every loss alike; None for the task's own and one beyond at either end.
-        seed: from which the training seeds come.
-    """
-
-    steps: int = setting(whole(1), 300)
-    learning_rates: tuple[float, ...] | None = setting(several(number(0.0, above=True), "[0.001, 0.01]"), None)
-    seed: int = setting(whole(0), 0)
 
 
 def compare_targets(
     texts: Sequence[str],
     task: str,
-    seeds: int,
     overrides: Iterable[str] = (),
     slot: str | None = None,
-    workers: int | None = None,
-    address: str | None = None,
+    crew: Crew | None = None,
+    observer: Observer | None = None,
 ) -> tuple[list[str], Finals | None]:
     """Train with each target on a task, and set the first against each other one.
 
     Args:
         texts: targets; a lone one meets its slot's reference loss.
         task: a built-in task, `file.py:function`, or an experiment whose task, steps and learning rates are taken.
-        overrides: changes such as `task.noise=0.4` or `steps=600`.
+        overrides: changes such as `task.noise=0.4`, `steps=600` or `seeds=20`.
 
     Returns:
         The names in the table, and the finals; None when interrupted.
@@ -63,11 +48,9 @@ def compare_targets(
     spec = table.pop("task")
     if not isinstance(spec, dict):
         raise ExperimentError(f"--set task={spec} is no setting; write task.noise=0.4, or name another --task.")
-    settings = read_record(ComparisonSettings, table, "--set")
+    trying = read_record(Trying, table, "--set")
     formulas = _named([find_target(text, slot) for text in texts])
-    finals = compare_formulas(
-        formulas, spec, seeds, settings.steps, settings.learning_rates, workers, settings.seed, address
-    )
+    finals = compare_formulas(formulas, spec, trying, crew or Crew(), observer)
     return list(formulas), finals
 
 

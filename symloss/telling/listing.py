@@ -84,9 +84,10 @@ def _run_row(path: Path) -> dict[str, Any]:
             batches = store.batches()
             row |= {"batches": len(batches), "candidates": sum(store.counts().values()), "trained": store.evaluations()}
             row |= {"best": batches[-1].best if batches else None}
+            tried = store.meta().get("finals") is not None
     except RunError as error:
         return row | {"state": str(error)}
-    return row | {"state": "finished" if find_run(path).winner.exists() else "unfinished"}
+    return row | {"state": "finished" if tried else "unfinished"}
 
 
 LISTINGS: dict[str, Callable[[Path], Rows]] = {

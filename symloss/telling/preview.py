@@ -14,26 +14,25 @@ from typing import Any
 from symloss.errors import ExperimentError
 from symloss.judging.plan import Plan
 from symloss.judging.screen import Screen
-from symloss.judging.serial_pool import one_thread
 from symloss.judging.stacking import choose_stacking
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
+from symloss.judging.threads import one_thread
 from symloss.judging.train import train_cohort
 from symloss.language.candidate import Candidate
 from symloss.language.grammar import Grammar, count_space, list_grammars, load_grammar
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS
-from symloss.running.config import Experiment, list_experiments, load_experiment, resolved
+from symloss.running.config import Experiment, check_fit, list_experiments, load_experiment, resolved
 from symloss.running.machine import count_workers
-from symloss.running.seeds import search_seeds
-from symloss.searching.fitness import Judge
-from symloss.searching.searches import make_search
+from symloss.running.planning import plan_search, plan_trainings
 from symloss.settings import read_toml
 from symloss.telling.progress import duration
 from symloss.telling.show import fields
 
 SHORT, LONGER = 10, 30  # steps of the two trainings whose difference is the cost of a step
 SAMPLE = 8  # candidates trained for the measurement
+BATCHES = 5  # asked for at most until candidates are found that can be trained
 
 
 @dataclass(frozen=True)
@@ -41,20 +40,20 @@ class Cost:
     """What an experiment would cost, in seconds.
 
     Args:
-        batch: candidates that the search proposes first.
-        trainable: how many of them pass the free tests.
-        per_candidate: one worker's seconds for judging one candidate.
+        batch: candidates that were proposed for the measurement.
+        trainable: how many of them pass the free tests; where none does, nothing could be measured.
+        per_candidate: one worker's seconds for judging one candidate; None where unknown.
         candidates: expected to be trained; None where the stops do not tell.
-        search, finals: of the run with these workers.
+        search, finals: of the run with these workers; None where unknown.
     """
 
     batch: int
     trainable: int
     stack: str
-    per_candidate: float
+    per_candidate: float | None
     candidates: int | None
     search: float | None
-    finals: float
+    finals: float | None
     workers: int
 
 
@@ -104,11 +103,7 @@ def describe_grammar(grammar: Grammar) -> dict[str, Any]:
 def preview_experiment(experiment: Experiment, workers: int) -> dict[str, Any]:
     """Return an experiment's facts and its estimated cost; its task and a few candidates are really trained."""
     grammar, task = load_grammar(experiment.grammar), make_task(experiment.task)
-    if grammar.slot != task.slot:
-        raise ExperimentError(
-            f"{experiment.name}: grammar {grammar.name} is for the slot {grammar.slot}, and task '{task.name}' needs "
-            f"{task.slot}; choose another grammar."
-        )
+    check_fit(experiment, grammar, task)
     settled = resolved(experiment, task.learning_rates)
     cost = estimate(settled, grammar, task, workers)
     return {
@@ -127,23 +122,39 @@ def preview_experiment(experiment: Experiment, workers: int) -> dict[str, Any]:
 
 def estimate(experiment: Experiment, grammar: Grammar, task: Task, workers: int) -> Cost:
     """Estimate what a resolved experiment would cost, by a short measurement."""
-    judge = Judge(task.metric.name, task.metric.maximise)
-    search = make_search(experiment.method, grammar, judge, experiment.seed, experiment.search_settings)
-    candidates = search.ask()
-    outcomes = Screen(task.slot, task.width).check(candidates)
-    passed = [each for each, outcome in zip(candidates, outcomes, strict=True) if outcome is None]
-    if not passed:
-        raise ExperimentError(
-            f"{experiment.name}: none of the first {len(candidates)} candidates passes the free tests."
-        )
-    plan = _plan(experiment)
+    proposed, passed = first_trainable(experiment, grammar, task)
+    plan = plan_trainings(experiment, experiment.budget.stack)
     plan = replace(plan, stack=choose_stacking(task, plan).stack)
+    if not passed:
+        return Cost(proposed, 0, plan.stack, None, None, None, None, workers)
     each = seconds_per_candidate(passed[: min(SAMPLE, experiment.budget.cohort)], task, plan)
-    share = len(passed) / len(candidates)
-    number = _expected(experiment, len(candidates), share, each / max(1, workers))
-    finals = each * _finals_trainings(experiment, task.slot) / max(1, workers)
-    search_time = None if number is None else number * each / max(1, workers)
-    return Cost(len(candidates), len(passed), plan.stack, each, number, search_time, finals, workers)
+    each_here = each / max(1, workers)
+    number = _expected(experiment, proposed, len(passed) / proposed, each_here)
+    finals = each_here * _finals_trainings(experiment, task.slot)
+    search_time = None if number is None else number * each_here
+    return Cost(proposed, len(passed), plan.stack, each, number, search_time, finals, workers)
+
+
+def first_trainable(experiment: Experiment, grammar: Grammar, task: Task) -> tuple[int, list[Candidate]]:
+    """Ask the search until some candidates pass the free tests, a few batches at most.
+
+    Returns:
+        How many candidates were proposed, and those of them that pass.
+    """
+    search, screen = plan_search(experiment, grammar, task), Screen(task.slot, task.width)
+    proposed = 0
+    for _ in range(BATCHES):
+        candidates = search.ask()
+        if not candidates:
+            break
+        outcomes = screen.check(candidates)
+        proposed += len(candidates)
+        failed = [outcome for outcome in outcomes if outcome is not None]
+        if len(failed) < len(candidates):
+            pairs = zip(candidates, outcomes, strict=True)
+            return proposed, [candidate for candidate, outcome in pairs if outcome is None]
+        search.tell(failed)
+    return proposed, []
 
 
 def seconds_per_candidate(candidates: Sequence[Candidate], task: Task, plan: Plan) -> float:
@@ -157,12 +168,6 @@ def seconds_per_candidate(candidates: Sequence[Candidate], task: Task, plan: Pla
             taken.append(time.perf_counter() - began)
     step = max((taken[1] - taken[0]) / (LONGER - SHORT), taken[1] / LONGER / 10)
     return (taken[0] + step * max(0, plan.steps - SHORT)) / len(functions)
-
-
-def _plan(experiment: Experiment) -> Plan:
-    budget = experiment.budget
-    assert budget.learning_rates is not None
-    return Plan(budget.steps, budget.learning_rates, search_seeds(experiment.seed, budget.seeds), stack=budget.stack)
 
 
 def _expected(experiment: Experiment, batch: int, share: float, each: float) -> int | None:
@@ -210,11 +215,14 @@ def _grammar_rows(grammar: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _cost_rows(cost: Mapping[str, Any], budget: Mapping[str, Any]) -> list[tuple[str, str]]:
     trainings = f"{len(budget['learning_rates'])} learning rates x {budget['seeds']} seeds x {budget['steps']} steps"
+    passing = f"{cost['trainable']} of {cost['batch']} candidates pass the free tests"
+    if cost["per_candidate"] is None:
+        return [("first batches", passing), ("cost", "unknown, because nothing could be trained")]
     search = "until it is stopped" if cost["search"] is None else f"about {duration(cost['search'])}"
     number = "" if cost["candidates"] is None else f" for about {cost['candidates']} trained candidates"
     workers = f"{cost['workers']} workers" if cost["workers"] else "this process alone"
     return [
-        ("first batch", f"{cost['trainable']} of {cost['batch']} candidates pass the free tests"),
+        ("first batch", passing),
         ("a candidate", f"{cost['per_candidate']:.2g} s of one worker ({trainings}, {cost['stack']})"),
         ("cost of search", f"{search}{number}, {workers}"),
         ("cost of finals", f"about {duration(cost['finals'])}"),

@@ -68,11 +68,15 @@ class LogLines:
 
     def trial_done(self, done: int, total: int) -> None:
         """Write a line when the last one is 30 seconds old."""
-        self._write_seldom(f"finals: {done} of {total} trainings")
+        self._write_seldom(f"finals: {done} of {total} formulas")
+
+    def verdict_done(self, done: int, total: int) -> None:
+        """Write a line when the last one is 30 seconds old."""
+        self._write_seldom(f"finals: {done} of {total} comparisons on the test set")
 
     def finals_done(self, sentence: str) -> None:
         """Say what the finals found."""
-        self._write(f"winner {sentence}")
+        self._write(f"verdict: {sentence}")
 
     def _write_seldom(self, line: str) -> None:
         if self._clock() - self._last >= EVERY:
@@ -87,7 +91,7 @@ class LiveScreen:
         from rich.live import Live
 
         self._title = "symloss"
-        self._progress = Progress()
+        self._progress: Progress | None = None
         self._finals = ""
         self._live = Live(
             console=console, get_renderable=self._panel, refresh_per_second=4, transient=True, redirect_stdout=False
@@ -103,6 +107,7 @@ class LiveScreen:
 
     def started(self, directory: Path, experiment: Experiment, resumed: bool) -> None:
         """Name the run in the panel's title."""
+        self._progress = Progress()
         self._title = f"{experiment.name}{' (resumed)' if resumed else ''}: {directory}"
 
     def progressed(self, progress: Progress) -> None:
@@ -120,17 +125,22 @@ class LiveScreen:
 
     def trial_done(self, done: int, total: int) -> None:
         """Show how far the finals are."""
-        self._finals = f"finals: {done} of {total} trainings"
+        self._finals = f"finals: {done} of {total} formulas"
+
+    def verdict_done(self, done: int, total: int) -> None:
+        """Show how far the comparisons on the test set are."""
+        self._finals = f"finals: {done} of {total} comparisons on the test set"
 
     def finals_done(self, sentence: str) -> None:
         """Show what the finals found."""
-        self._finals = f"winner {sentence}"
+        self._finals = f"verdict: {sentence}"
 
     def _panel(self) -> Any:
         from rich.panel import Panel
         from rich.text import Text
 
-        lines = [*progress_lines(self._progress), *([self._finals] if self._finals else [])]
+        shown = [] if self._progress is None else progress_lines(self._progress)
+        lines = [*shown, *([self._finals] if self._finals else [])]
         return Panel(Text("\n".join(lines)), title=Text(self._title), title_align="left", padding=(0, 1))
 
 

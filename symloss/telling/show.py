@@ -5,18 +5,32 @@ Each answer is a plain document first, which `--json` writes as it is, and a tex
 
 from __future__ import annotations
 
+import math
+import re
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from symloss.language.slots import SLOTS
 from symloss.telling.analysis import CLASSES, TRAITS, traits
 from symloss.telling.target import Target
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _WIDE = 200  # columns where the output is no terminal: pipes and files should not be wrapped
+_TEXT = 240  # characters of a text in a table; `--json` has all of it
+_NAME = 40  # characters of a row's name
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?( ± [\d.e-]+)?$")
 
 _LONGEST = 1000  # characters of one piece of evidence
+_EXACT = 10**18  # larger whole numbers are told by their size
+_WORD = 32  # characters of a word that is not broken in a column of texts
+_COLUMN = 24  # columns that a column of texts needs to be read with ease
+_GAP = 3  # columns between two columns
 
 
 def describe_formula(target: Target, classes: int = CLASSES) -> dict[str, Any]:
@@ -61,34 +75,121 @@ def formula_text(document: Mapping[str, Any]) -> str:
 
 def fields(rows: Sequence[tuple[str, str]]) -> str:
     """Lay out pairs of a label and its text."""
-    width = max((len(label) for label, _ in rows), default=0)
-    return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
+    shown = [(visible(label), visible(text)) for label, text in rows]
+    width = max((len(label) for label, _ in shown), default=0)
+    return "\n".join(f"{label:<{width}}  {text}" for label, text in shown)
 
 
-def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> str:
+def visible(text: str) -> str:
+    """Write control characters as escapes: a stranger's text must not steer the terminal that shows it.
+
+    Example:
+        >>> visible("a\\x1b[2Jb")
+        'a\\\\x1b[2Jb'
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str = "", width: int | None = None) -> str:
     """Lay out rows as a table; its columns are all keys of all rows, and numbers stand right.
 
-    Returns:
-        Lines of text, as wide as the terminal, and never cut.
+    Long texts are cut and wrapped, so that they push no column off the screen; names and numbers stay whole. Columns
+    that do not fit beside the others stand in a table of their own below, with the first column again.
+
+    Args:
+        width: columns of the screen; None for the terminal's.
     """
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     if not rows:
         return "\n".join(filter(None, [title, "none"]))
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = [
+        _column(name, rows, place) for place, name in enumerate(dict.fromkeys(key for row in rows for key in row))
+    ]
+    console = Console(file=StringIO(), width=width or (None if sys.stdout.isatty() else _WIDE))
+    parts = [_drawn(part, console) for part in _fitting(columns, console.width)]
+    return "\n".join(filter(None, [textwrap.fill(title, console.width), "\n\n".join(parts)]))
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column as it is shown.
+
+    Args:
+        firm: its cells are never wrapped.
+        least: columns of the screen that it needs.
+    """
+
+    name: str
+    cells: tuple[str, ...]
+    numeric: bool
+    firm: bool
+    least: int
+
+
+def _column(name: str, rows: Sequence[Mapping[str, Any]], place: int) -> _Column:
+    numeric = all(_is_number(row.get(name)) for row in rows)
+    cells = tuple(shorten(visible(cell(row.get(name))), _TEXT if place else _NAME) for row in rows)
+    firm, longest = numeric or place == 0, max(map(len, cells))
+    word = min(_WORD, max(len(each) for text in cells for each in text.split()))
+    return _Column(name, cells, numeric, firm, max(len(name), longest if firm else min(longest, max(word, _COLUMN))))
+
+
+def _fitting(columns: Sequence[_Column], width: int) -> list[list[_Column]]:
+    """Part columns into tables that fit the width; each begins with the first column."""
+    first, *others = columns
+    parts, room = [[first]], width - first.least
+    for column in others:
+        need = column.least + _GAP
+        if need > room and len(parts[-1]) > 1:
+            parts.append([first])
+            room = width - first.least
+        parts[-1].append(column)
+        room -= need
+    return parts
+
+
+def _drawn(columns: Sequence[_Column], console: Console) -> str:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
-        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(cell(row.get(column))) for column in columns))
-    console = Console(file=StringIO(), width=None if sys.stdout.isatty() else _WIDE)
+    for each in columns:
+        justify: Literal["left", "right"] = "right" if each.numeric else "left"
+        made.add_column(each.name, justify=justify, overflow="fold", no_wrap=each.firm, min_width=len(each.name))
+    for row in zip(*(each.cells for each in columns), strict=True):
+        made.add_row(*map(Text, row))
     with console.capture() as captured:
         console.print(made)
-    return "\n".join(filter(None, [title, *(line.rstrip() for line in captured.get().splitlines())]))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def shorten(text: str, longest: int) -> str:
+    """Cut a long text, with an ellipsis for the rest."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def with_spread(mean: float | None, deviation: float | None) -> str:
+    """Write a mean with its deviation: two digits of the deviation, and as many decimals of the mean.
+
+    Example:
+        >>> with_spread(0.912345, 0.00421)
+        '0.9123 ± 0.0042'
+    """
+    if mean is None or deviation is None or not deviation > 0:
+        return f"{cell(mean)} ± {cell(deviation)}"
+    decimals = decimals_for(deviation)
+    return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}"
+
+
+def decimals_for(size: float) -> int:
+    """Return how many decimals show two digits of a number, at most 8."""
+    return min(8, max(0, 1 - math.floor(math.log10(abs(size)))))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | None) or (isinstance(value, str) and _NUMBER.match(value) is not None)
 
 
 def cell(value: Any) -> str:
@@ -99,7 +200,9 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, int) and abs(value) >= _EXACT:
+        return f"about {'-' if value < 0 else ''}10^{len(str(abs(value))) - 1}"
+    return ", ".join(map(cell, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _evidence_rows(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -107,7 +210,7 @@ def _evidence_rows(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = []
     for key, value in evidence.items():
         if isinstance(value, Mapping):
-            value = ", ".join(f"{name} = {each}" for name, each in value.items())
+            value = ", ".join(f"{name} = {cell(each)}" for name, each in value.items())
         if not (isinstance(value, list) and value and isinstance(value[0], Mapping)):
             rows.append((f"evidence: {key}", cell(value)[:_LONGEST]))
     return rows

@@ -11,15 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
+from symloss.language.candidate import State
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
+from symloss.running.trials import FOUND
+from symloss.running.verdict import p_words
 from symloss.telling.analysis import CLASSES
 from symloss.telling.progress import duration
 from symloss.telling.ranking import Ranked, front_of, rank_run
-from symloss.telling.show import cell, describe_formula, fields, formula_text, table
+from symloss.telling.show import (
+    decimals_for,
+    describe_formula,
+    fields,
+    formula_text,
+    table,
+    visible,
+    with_spread,
+)
 from symloss.telling.target import find_target
 
 TOP = 10  # formulas listed by fitness
+FEW = 0.1  # share of the trained candidates; when no more are scored, something is wrong with the task
 
 
 def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
@@ -34,7 +46,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
     run = find_run(path)
     with RunStore.read(run.store) as store:
         meta, batches, ranked = store.meta(), store.batches(), rank_run(store)
-        counts, evaluated = store.counts(), store.evaluations()
+        counts, reasons, evaluated = store.counts(), store.reasons(), store.evaluations()
     return {
         "kind": "run",
         "run": str(run.path),
@@ -47,7 +59,8 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "candidates": sum(counts.values()),
         "evaluated": evaluated,
         "counts": {state.value: count for state, count in counts.items()},
-        "seconds": sum(batch.seconds for batch in batches),
+        "reasons": {state.value: {"reason": reason, "times": times} for state, (reason, times) in reasons.items()},
+        "seconds": sum(session.get("seconds", 0.0) for session in meta["sessions"]),
         "front": [asdict(each) for each in front_of(ranked)],
         "best": [asdict(each) for each in ranked[:TOP]],
         "finals": meta.get("finals"),
@@ -76,32 +89,61 @@ def run_text(summary: Mapping[str, Any]) -> str:
         ),
         ("candidates", f"{summary['candidates']}: {counts or 'none yet'}"),
     ]
-    parts = [fields(head)]
+    parts = [fields(head + _reason_rows(summary))]
     if summary["front"]:
         title = f"Front: {summary['metric']} on validation against complexity"
         parts.append(table([_front_row(each) for each in summary["front"]], title))
     if summary["finals"]:
-        parts.append(table([_finals_row(row) for row in summary["finals"]["rows"]], _finals_title(summary["finals"])))
+        parts += finals_tables(summary["finals"])
     parts.append(_winner_text(summary))
     return "\n\n".join(parts)
 
 
 def finals_text(finals: Mapping[str, Any], subject: str) -> str:
     """Lay out a finals table and its sentence about `subject`."""
-    rows = table([_finals_row(row) for row in finals["rows"]], _finals_title(finals))
-    return f"{rows}\n\n{subject} {finals['sentence']}"
+    return "\n\n".join([*finals_tables(finals), f"verdict on {subject}: {finals['sentence']}"])
+
+
+def finals_tables(finals: Mapping[str, Any]) -> list[str]:
+    """Lay out the results on the test set, and the paired differences behind the verdict.
+
+    Found formulas that were not chosen were not tested; `--json` has them.
+    """
+    shown = [row for row in finals["rows"] if _is_of_interest(row, finals["winner"])]
+    tables = [table([_finals_row(row) for row in shown], _finals_title(finals))] if shown else []
+    verdicts = [*finals["verdicts"], *finals["others"]]
+    if verdicts:
+        title = "Advantage of the first over each other on the test set, paired by seed and example (+ is better)"
+        tables.append(table([_verdict_row(each) for each in verdicts], title))
+    return tables
+
+
+def _is_of_interest(row: Mapping[str, Any], winner: str | None) -> bool:
+    return winner is None or row["role"] != FOUND or bool(row["test"]) or row["formula"] == winner
+
+
+def _reason_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say why candidates failed, where hardly one did not."""
+    if summary["counts"].get(State.SCORED.value, 0) > FEW * summary["evaluated"]:
+        return []
+    reasons = {state: each for state, each in summary["reasons"].items() if state != State.DUPLICATE.value}
+    return [
+        (f"why {state.replace('_', ' ')}", f"{each['reason']} ({each['times']} of {summary['counts'].get(state, 0)})")
+        for state, each in reasons.items()
+    ]
 
 
 def _winner_text(summary: Mapping[str, Any]) -> str:
     winner, finals = summary["winner"], summary["finals"]
     if winner is None:
-        return "no formula was scored yet"
+        return finals["sentence"] if finals else "no formula was scored yet"
     if "error" in winner:
-        return f"winner: {winner['error']}"
+        return visible(f"winner: {winner['error']}")
     shown = formula_text({**winner, "evidence": {}})
     if not finals:
         return f"Best so far, not tried in finals yet\n{shown}"
-    return f"Winner\n{shown}\n\n{'winner ' if finals['winner'] else ''}{finals['sentence']}"
+    title = "Best of the search" if finals["winner"] is None else "Winner"
+    return f"{title}\n{shown}\n\nverdict: {visible(finals['sentence'])}"
 
 
 def _front_row(each: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,12 +155,28 @@ def _finals_title(finals: Mapping[str, Any]) -> str:
 
 
 def _finals_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    test = {f"test {name}": _spread(*each) for name, each in row["test"].items()}
-    shown = {"name": row["name"], "rate": row["learning_rate"], "validation": row["validation"], **test}
-    # A baseline's formula is `symloss show`'s to tell; here it would push the numbers off the screen.
-    formula = {} if row["role"] == "baseline" or row["name"] == row["formula"] else {"formula": row["formula"]}
-    return shown | formula | ({"note": row["reason"]} if row["reason"] else {})
+    test = {f"test {name}": with_spread(*each) for name, each in row["test"].items()}
+    # A baseline's formula is `symloss show`'s to tell, and the winner's stands below; here it would take the room.
+    name = f"winner ({row['name']})" if row["role"] == FOUND else row["name"]
+    shown = {"name": name, "rate": row["learning_rate"], "validation": row["validation"], **test}
+    return shown | ({"note": row["reason"]} if row["reason"] else {})
 
 
-def _spread(mean: float | None, deviation: float | None) -> str:
-    return f"{cell(mean)} ± {'-' if deviation is None else f'{deviation:.2g}'}"
+def _verdict_row(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    row = {"other": verdict["baseline"], "metric": verdict["metric"]}
+    interval = verdict["interval"]
+    if interval is None:
+        return row | {"note": verdict["reason"]}
+    low, high = interval["low"], interval["high"]
+    if interval["difference"] is None or low is None or high is None:
+        return row | {"difference": interval["difference"], "note": "too few seeds or examples for an interval"}
+    decimals = decimals_for((high - low) / 2 or interval["difference"] or 1.0)
+    shown = {"difference": f"{interval['difference']:+.{decimals}f}"}
+    return (
+        row
+        | shown
+        | {
+            "95 % CI": f"{low:+.{decimals}f} to {high:+.{decimals}f}",
+            "p": p_words(interval["p"]).removeprefix("p ").removeprefix("= "),
+        }
+    )

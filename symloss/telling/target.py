@@ -6,7 +6,7 @@ One reading for all commands, so that whatever can be shown can be exported, com
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
 from symloss.telling.ranking import rank_run
 
-_LONGEST_PATH = 1024
 _PATH = re.compile(r"[\w./~-]+")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 
@@ -46,37 +45,65 @@ class Target:
 
 def is_run(text: str) -> bool:
     """Whether the text names a run directory; a published loss's name never does (write `./focal` for a directory)."""
-    return text not in ZOO and Path(text).is_dir()
+    return text not in ZOO and _is_path(text, Path.is_dir)
 
 
 def find_target(text: str, slot: str | None = None) -> Target:
     """Find what a text names: a zoo name, a run directory (its winner), a loss file, or formula text.
 
     Args:
-        slot: of a formula text; None infers it from the variables' names.
+        slot: of the formula; None infers a formula text's from its variables' names.
 
     Raises:
         RunError: a path leads to nothing readable, or its run has no winner yet.
-        FormulaError: the text is neither a name nor a formula; the message holds the closest name.
+        FormulaError: the text is neither a name nor a formula, or its formula is of another slot; the message holds
+            the closest name.
 
     Example:
         >>> find_target("-t*log(p)").formula.slot
         'classification'
     """
     text = text.strip()
+    if not text:
+        raise FormulaError("the target is empty; give a run directory, a loss file, a zoo name or a formula.")
+    target = _find_named(text)
+    if target is None:
+        return Target("formula", "formula", _read_formula(text, slot))
+    check_slot(text, target.formula.slot, slot)
+    return target
+
+
+def check_slot(name: str, slot: str, wanted: str | None) -> None:
+    """Refuse a slot that a person asked for and that what they named does not have.
+
+    Raises:
+        FormulaError: the wanted slot is unknown, or another one.
+    """
+    if wanted is None or wanted == slot:
+        return
+    if wanted not in SLOTS:
+        raise FormulaError(unknown("--slot", "slot", wanted, SLOTS))
+    raise FormulaError(f"{name} is of the slot {slot}, not {wanted}; leave out the slot, or name another target.")
+
+
+def _find_named(text: str) -> Target | None:
     if text in ZOO:
         return Target("zoo", text, zoo[text], f"{ZOO[text].source}: {ZOO[text].about}")
     path = Path(text)
-    if _is_file_name(text) and path.is_dir():
+    if _is_path(text, Path.is_dir):
         return _of_run(path)
-    if text.endswith(".json") or (_is_file_name(text) and path.is_file()):
+    if text.endswith(".json") or _is_path(text, Path.exists):
         loss = read_loss(path)
         return Target("file", re.sub(r"(\.loss)?\.json$", "", path.name), loss.formula, path.name, loss.evidence)
-    return Target("formula", "formula", _read_formula(text, slot))
+    return None
 
 
-def _is_file_name(text: str) -> bool:
-    return 0 < len(text) < _LONGEST_PATH and text.isprintable()
+def _is_path(text: str, kind: Callable[[Path], bool]) -> bool:
+    # A formula may be too long for a path, or hold what no path may: the system says so by an error.
+    try:
+        return bool(text.strip()) and kind(Path(text))
+    except (OSError, ValueError):
+        return False
 
 
 def _read_formula(text: str, slot: str | None) -> Formula:
@@ -84,7 +111,7 @@ def _read_formula(text: str, slot: str | None) -> Formula:
         raise FormulaError(unknown("the target", "loss", text, ZOO))
     if _looks_like_path(text):
         raise RunError(f"{text} does not exist. A target is a run directory, a loss file, a zoo name or a formula.")
-    return parse(text, slot or infer_slot(text))
+    return parse(text, infer_slot(text) if slot is None else slot)
 
 
 def _looks_like_path(text: str) -> bool:

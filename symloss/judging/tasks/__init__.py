@@ -4,14 +4,13 @@ A new task is one file here and one line in TASKS; a user's own task is a file t
 """
 
 import importlib
-import importlib.util
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symloss.errors import ExperimentError, SymlossError, unknown
+from symloss.errors import ExperimentError, unknown
+from symloss.judging.tasks.own import make_own
 
 if TYPE_CHECKING:
     from symloss.judging.tasks.task import Task
@@ -107,7 +106,7 @@ def make_task(spec: Mapping[str, Any]) -> "Task":
             'or factory, e.g. factory = "my_task.py:task".'
         )
     if "factory" in spec:
-        return _make_own(str(spec["factory"]), Path(spec.get("folder", ".")), options)
+        return make_own(str(spec["factory"]), Path(spec.get("folder", ".")), options)
     name = str(spec["name"])
     if name not in TASKS:
         raise ExperimentError(unknown("[task] name", "task", name, TASKS))
@@ -115,62 +114,3 @@ def make_task(spec: Mapping[str, Any]) -> "Task":
         if option not in TASKS[name].options:
             raise ExperimentError(unknown(f"[task] {name}", "option", option, TASKS[name].options))
     return TASKS[name].make(**options)
-
-
-def _make_own(factory: str, folder: Path, options: Mapping[str, Any]) -> "Task":
-    """Call the function of a user's file and check what it returns."""
-    function = _load_function(factory, folder)
-    try:
-        inspect.signature(function).bind(**options)
-    except TypeError as error:
-        raise ExperimentError(
-            f"[task] factory {factory} does not take these options: {error}. Given: {sorted(options)}."
-        ) from error
-    try:
-        task = function(**options)
-    except SymlossError:
-        raise
-    except Exception as error:
-        raise ExperimentError(f"[task] factory {factory} raised {_named(error)}.") from error
-    missing = [part for part in ("split", "test", "model", "metric", "slot") if not hasattr(task, part)]
-    if missing:
-        raise ExperimentError(
-            f"[task] factory {factory} must return a SupervisedTask (or an object like it), it returned "
-            f"{type(task).__name__} without {', '.join(missing)}."
-        )
-    made: Task = task
-    return made
-
-
-def _load_function(factory: str, folder: Path) -> Callable[..., Any]:
-    """Import a user's file by its path and return the function that it names."""
-    path_text, colon, name = factory.rpartition(":")
-    if not colon or not path_text.endswith(".py") or not name.isidentifier():
-        raise ExperimentError(f"[task] factory must be 'file.py:function', e.g. 'my_task.py:task', got '{factory}'.")
-    path = (folder / path_text).resolve()
-    if not path.is_file():
-        raise ExperimentError(
-            f"[task] factory names the file {path}, which does not exist. A relative path starts from {folder}."
-        )
-    module = _import_file(path)
-    functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-    if not callable(getattr(module, name, None)):
-        raise ExperimentError(unknown(f"[task] factory {path_text}", "function", name, functions))
-    function: Callable[..., Any] = getattr(module, name)
-    return function
-
-
-def _import_file(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"symloss_own_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ExperimentError(f"[task] factory: importing {path} raised {_named(error)}.") from error
-    return module
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

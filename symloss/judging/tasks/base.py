@@ -11,11 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from symloss.errors import ExperimentError, unknown
+from symloss.judging.failures import FAULTS, in_words
 from symloss.judging.optimisers import OPTIMISERS
+from symloss.judging.tasks.labels import is_number
 from symloss.judging.tasks.metrics import Metric, read_metric
-from symloss.judging.tasks.parts import carve, check_no_shared_rows, read_part
+from symloss.judging.tasks.parts import carve, check_no_shared_rows, first_equals, read_part
 from symloss.judging.tasks.task import OptimiserFactory, Split, Task, generator, stream
+from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS
+from symloss.language.zoo import zoo
 
 __all__ = ["SupervisedTask", "Split", "Task"]
 
@@ -27,12 +31,18 @@ GivenMetric = str | tuple[Callable[[Tensor, Tensor], float], str] | Metric
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows that training may see (some of them fixed as validation) and the test part."""
+    """The rows that training may see and the test part.
+
+    Args:
+        fixed_validation: number of rows, the last ones, that are validation for every seed.
+        first: of each row that training may see, the first row that equals it.
+    """
 
     x: Tensor
     y: Tensor
     fixed_validation: int
     test: tuple[Tensor, Tensor]
+    first: Tensor
 
 
 class Standardised(nn.Module):
@@ -75,6 +85,9 @@ class SupervisedTask:
         fractions: of the test part in all rows, and of validation in the rest.
         standardise: shift and scale inputs by the training part's mean and deviation.
         alter: changes the training part `(index, y, generator) -> (index, y)`, e.g. adds label noise; never the others.
+            It may drop or repeat rows and change targets.
+
+    Rows with equal inputs stay together in one part, so that no part can be learnt by heart from another.
 
     Raises:
         ExperimentError: data do not fit, parts share rows, the model does not map x to outputs, a name is unknown.
@@ -114,14 +127,15 @@ class SupervisedTask:
         self._parts = read_parts(name, whole, validation, test, self._fractions[0])
         self.x = self._parts.x
         labels = not self._parts.y.is_floating_point()
-        self.slot = check_slot(name, slot or ("classification" if labels else "regression"))
+        self.slot = check_slot(name, slot or ("classification" if labels else "regression"), labels)
         self.metric = read_metric(f"task '{name}'", metric or ("accuracy" if labels else "mse"))
         others = (("nll", "ece") if labels else ("mae", "r2")) if also is None else also
         self.metrics = read_metrics(name, self.metric, others)
         self.optimiser = check_optimiser(name, optimiser)
         self.learning_rates = check_rates(name, learning_rates)
         self.batch_size = check_batch(name, batch_size)
-        self.width = self._probe_width(labels)
+        check_parts(name, *self._division(), self._parts.test[1])
+        self.width = self._probe_width()
         self.split(0)  # what `alter` refuses must be heard now, not in the middle of a search
 
     def split(self, seed: int) -> Split:
@@ -130,16 +144,20 @@ class SupervisedTask:
         Args:
             seed: the same seed gives the same split, whatever was drawn before.
         """
-        y, fixed = self._parts.y, self._parts.fixed_validation
-        if fixed:
-            train, valid = torch.arange(len(y) - fixed), torch.arange(len(y) - fixed, len(y))
-        else:
-            train, valid = carve(y, self._fractions[1], generator(seed, "split"))
+        y = self._parts.y
+        train, valid = self._division(seed)
         train_y = y[train]
         if self._alter is not None:
-            train, train_y = self._alter(train, train_y, generator(seed, "alter"))
-        assert not set(train.tolist()) & set(valid.tolist()), "training and validation share rows"
+            altered: object = self._alter(train, train_y, generator(seed, "alter"))
+            train, train_y = check_altered(self.name, altered, train, train_y)
         return Split(train, train_y, valid, y[valid])
+
+    def _division(self, seed: int = 0) -> tuple[Tensor, Tensor]:
+        """Return the rows of the training part, not altered yet, and those of validation."""
+        y, fixed = self._parts.y, self._parts.fixed_validation
+        if fixed:
+            return torch.arange(len(y) - fixed), torch.arange(len(y) - fixed, len(y))
+        return carve(y, self._fractions[1], generator(seed, "split"), self._parts.first)
 
     def test(self) -> tuple[Tensor, Tensor]:
         """Return the test part: inputs `(n, ...)` and true targets `(n,)`."""
@@ -159,8 +177,8 @@ class SupervisedTask:
     def _fresh_model(self) -> nn.Module:
         try:
             model: object = self._factory()
-        except Exception as error:
-            raise ExperimentError(f"task '{self.name}': the model factory raised {named(error)}.") from error
+        except FAULTS as error:
+            raise ExperimentError(f"task '{self.name}': the model factory raised {in_words(error)}.") from error
         if not isinstance(model, nn.Module):
             kind = type(model).__name__
             raise ExperimentError(
@@ -169,16 +187,16 @@ class SupervisedTask:
             )
         return model
 
-    def _probe_width(self, labels: bool) -> int:
+    def _probe_width(self) -> int:
         """Run the model on two rows: a model that does not fit its data must say so before a search starts."""
         rows = self.x[:2]
-        model = self.model(0).eval()
+        model, reference = self.model(0).eval(), compile_loss(zoo[SLOTS[self.slot].baselines[0]])
         try:
             with torch.no_grad():
-                output = SLOTS[self.slot].forward(torch.relu, model, rows)
-        except Exception as error:
+                output = SLOTS[self.slot].forward(reference, model, rows)
+        except FAULTS as error:
             raise ExperimentError(
-                f"task '{self.name}': the model does not take inputs of shape {tuple(rows.shape)}: {named(error)}."
+                f"task '{self.name}': the model does not take inputs of shape {tuple(rows.shape)}: {in_words(error)}."
             ) from error
         if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != len(rows):
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -186,7 +204,7 @@ class SupervisedTask:
                 f"task '{self.name}': the model must map (batch, ...) to (batch, outputs), "
                 f"it gave {got} for a batch of {len(rows)}."
             )
-        return check_width(self.name, output.shape[1], labels, self._parts)
+        return check_width(self.name, self.slot, output.shape[1], self._parts)
 
 
 def read_parts(name: str, whole: Any, validation: Any, test: Any, test_fraction: float) -> Parts:
@@ -198,7 +216,7 @@ def read_parts(name: str, whole: Any, validation: Any, test: Any, test_fraction:
     x, y = read_part(f"task '{name}': train", whole)
     given = {"train": x}
     if test is None:
-        kept, carved = carve(y, test_fraction, generator(TEST_SEED, "test"))
+        kept, carved = carve(y, test_fraction, generator(TEST_SEED, "test"), first_equals(x))
         judged, x, y = (x[carved], y[carved]), x[kept], y[kept]
     else:
         judged = read_part(f"task '{name}': test", test)
@@ -212,7 +230,7 @@ def read_parts(name: str, whole: Any, validation: Any, test: Any, test_fraction:
     check_no_shared_rows(name, given)
     if fixed:
         x, y = torch.cat([x, valid_x]), torch.cat([y, valid_y])
-    return Parts(x, y, fixed, judged)
+    return Parts(x, y, fixed, judged, first_equals(x))
 
 
 def check_same_kind(name: str, given: dict[str, Tensor], targets: Sequence[Tensor]) -> None:
@@ -224,9 +242,43 @@ def check_same_kind(name: str, given: dict[str, Tensor], targets: Sequence[Tenso
         raise ExperimentError(f"task '{name}': y must be integers (labels) in every part, or floats in every part.")
 
 
-def check_width(name: str, width: int, labels: bool, parts: Parts) -> int:
-    """Refuse labels that the model has no output for."""
-    if labels:
+def check_parts(name: str, train: Tensor, valid: Tensor, test: Tensor) -> None:
+    """Refuse a division that leaves a part without rows."""
+    for part, rows in {"training": train, "validation": valid, "test": test}.items():
+        if not len(rows):
+            raise ExperimentError(
+                f"task '{name}': its {part} part has no rows ({len(train)} are for training, {len(valid)} for "
+                f"validation, {len(test)} for the test; equal rows stay together). Give more rows, or other fractions."
+            )
+
+
+def check_altered(name: str, altered: object, train: Tensor, train_y: Tensor) -> tuple[Tensor, Tensor]:
+    """Refuse what is no training part: rows of other parts, no rows, or targets of another number or kind."""
+    place = f"task '{name}': alter must return (index, y), the rows of `x` to train on and their targets"
+    if not isinstance(altered, tuple) or len(altered) != 2 or not all(isinstance(each, Tensor) for each in altered):
+        raise ExperimentError(f"{place}, as two tensors; it returned {type(altered).__name__}.")
+    index, y = altered
+    if index.ndim != 1 or index.shape != y.shape or not len(index):
+        raise ExperimentError(
+            f"{place}, equally many and at least one; it returned shapes {tuple(index.shape)} and {tuple(y.shape)}."
+        )
+    strange = sorted(set(index.tolist()) - set(train.tolist()))
+    if strange:
+        raise ExperimentError(
+            f"{place}, all of them among the rows that it was given; {len(strange)} are not, the first is {strange[0]}."
+        )
+    if y.dtype != train_y.dtype or not bool(y.isfinite().all()):
+        raise ExperimentError(f"{place}, which must be finite and stay {train_y.dtype}; it returned {y.dtype}.")
+    return index, y
+
+
+def check_width(name: str, slot: str, width: int, parts: Parts) -> int:
+    """Refuse labels that the model has no output for, and outputs that no target is for."""
+    if SLOTS[slot].target == "values" and width != 1:
+        raise ExperimentError(
+            f"task '{name}': the model has {width} outputs, and the slot '{slot}' trains one. Give it one output."
+        )
+    if SLOTS[slot].target == "labels":
         every = torch.cat([parts.y, parts.test[1]])
         low, high = int(every.min()), int(every.max())
         if low < 0 or high >= width:
@@ -237,10 +289,20 @@ def check_width(name: str, width: int, labels: bool, parts: Parts) -> int:
     return width
 
 
-def check_slot(name: str, slot: str) -> str:
-    """Refuse an unknown slot."""
+def check_slot(name: str, slot: str, labels: bool) -> str:
+    """Refuse an unknown slot, and one that is for other targets."""
     if slot not in SLOTS:
         raise ExperimentError(unknown(f"task '{name}'", "slot", slot, SLOTS))
+    if labels and SLOTS[slot].target == "values":
+        raise ExperimentError(
+            f"task '{name}': y holds integers, which are labels, and the slot '{slot}' is for values. "
+            "Give y as floats, e.g. y.float()."
+        )
+    if not labels and SLOTS[slot].target == "labels":
+        raise ExperimentError(
+            f"task '{name}': y holds floats, which are values, and the slot '{slot}' is for labels. "
+            "Give y as integers 0, 1, ..., e.g. y.long()."
+        )
     return slot
 
 
@@ -264,8 +326,8 @@ def check_fractions(name: str, fractions: tuple[float, float]) -> tuple[float, f
 
 
 def check_rates(name: str, rates: Sequence[float]) -> tuple[float, ...]:
-    """Refuse an empty list of learning rates, and rates that are not positive."""
-    if not rates or not all(rate > 0 for rate in rates):
+    """Refuse an empty list of learning rates, and rates that are not positive and finite."""
+    if not rates or not all(is_number(rate) and 0 < rate < float("inf") for rate in rates):
         raise ExperimentError(
             f"task '{name}': learning_rates must be positive numbers, at least one, got {list(rates)!r}."
         )
@@ -283,8 +345,3 @@ def read_metrics(name: str, first: Metric, also: Sequence[GivenMetric]) -> tuple
     """Gather the judging metric and the others, each once."""
     others = [read_metric(f"task '{name}'", given) for given in also]
     return tuple({metric.name: metric for metric in (first, *others)}.values())
-
-
-def named(error: BaseException) -> str:
-    """Word an error on one line, with its class."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

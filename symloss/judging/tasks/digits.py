@@ -89,7 +89,7 @@ def digits(
         >>> digits(noise=0.4).split(seed=0).train_y.shape
         torch.Size([944])
     """
-    if model not in MODELS:
+    if not isinstance(model, str) or model not in MODELS:
         raise ExperimentError(unknown("[task] model", "model", str(model), MODELS))
     widths = check_hidden(hidden)
     x, y = pixels()

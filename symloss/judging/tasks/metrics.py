@@ -3,6 +3,7 @@
 Every function maps outputs `(*members, n, outputs)` and targets that broadcast to `(*members, n)` to `(*members,)`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from symloss.errors import ExperimentError, unknown
+from symloss.judging.failures import FAULTS, OutOfTimeError, in_words
 
 MetricFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -99,16 +101,45 @@ DIRECTIONS = {"maximise": True, "minimise": False}
 
 
 def one_by_one(function: Callable[[Tensor, Tensor], float]) -> MetricFunction:
-    """Let a user's function of one model's outputs `(n, outputs)` and targets `(n,)` serve many members."""
+    """Let a user's function of one model's outputs `(n, outputs)` and targets `(n,)` serve many members.
+
+    It never sees a diverged model's outputs, at which many a library raises: the value of those is NaN.
+    """
 
     def over_members(outputs: Tensor, targets: Tensor) -> Tensor:
         members = outputs.shape[:-2]
         wanted = targets.expand(outputs.shape[:-1]).reshape(-1, outputs.shape[-2])
         flat = outputs.reshape(-1, *outputs.shape[-2:])
-        values = [float(function(one, target)) for one, target in zip(flat, wanted, strict=True)]
+        values = [
+            float(function(one, target)) if bool(one.isfinite().all()) else math.nan
+            for one, target in zip(flat, wanted, strict=True)
+        ]
         return torch.tensor(values, dtype=torch.float64).reshape(members)
 
     return over_members
+
+
+def apply(place: str, metric: Metric, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Compute a metric, and say whose fault it is when it raises.
+
+    Args:
+        place: for the complaint, e.g. `task 'mine'`.
+        metric: the measure.
+        outputs: `(*members, n, outputs)`.
+        targets: `(*members or broadcastable, n)`.
+
+    Returns:
+        `(*members,)`.
+
+    Raises:
+        ExperimentError: the metric raised.
+    """
+    try:
+        return metric.function(outputs, targets)
+    except OutOfTimeError:
+        raise
+    except FAULTS as error:
+        raise ExperimentError(f"{place}: its metric '{metric.name}' raised {in_words(error)}.") from error
 
 
 def read_metric(place: str, given: str | tuple[Callable[[Tensor, Tensor], float], str] | Metric) -> Metric:

@@ -60,7 +60,7 @@ def check_no_shared_rows(name: str, parts: Mapping[str, Tensor]) -> None:
     """
     seen: dict[bytes, tuple[str, int]] = {}
     for part, x in parts.items():
-        rows = [row.numpy().tobytes() for row in x]
+        rows = contents(x)
         shared = [(i, seen[row]) for i, row in enumerate(rows) if row in seen]
         if shared:
             i, (other, j) = shared[0]
@@ -69,6 +69,17 @@ def check_no_shared_rows(name: str, parts: Mapping[str, Tensor]) -> None:
                 f"{part} row {i} = {other} row {j}. Remove them from one part, or let symloss split x and y."
             )
         seen |= {row: (part, i) for i, row in enumerate(rows)}
+
+
+def contents(x: Tensor) -> list[bytes]:
+    """Return each row's numbers as bytes, the same for equal rows."""
+    return [row.tobytes() for row in (x + 0.0).numpy()]  # adding turns -0.0 into 0.0
+
+
+def first_equals(x: Tensor) -> Tensor:
+    """Return for each row the number of the first row that equals it, `(rows,)`; its own where no earlier one does."""
+    first: dict[bytes, int] = {}
+    return torch.tensor([first.setdefault(row, i) for i, row in enumerate(contents(x))], dtype=torch.int64)
 
 
 def groups_of(y: Tensor) -> list[Tensor]:
@@ -97,19 +108,20 @@ def pick(groups: Sequence[Tensor], counts: Sequence[int], generator: torch.Gener
     return torch.cat(drawn).sort().values
 
 
-def carve(y: Tensor, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def carve(y: Tensor, fraction: float, generator: torch.Generator, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Divide rows into the kept and the carved-out ones, each class by the same fraction.
 
     Args:
         y: `(rows,)` targets.
         fraction: of the rows that is carved out, in (0, 1).
+        first: as `first_equals` returns it: equal rows stay together, in one part. By default no rows are equal.
 
     Returns:
         kept `(rows - n,)` and carved `(n,)`, both sorted; together they are all rows, and they share none.
     """
-    groups = groups_of(y)
-    counts = share_out(round(fraction * len(y)), [float(len(group)) for group in groups])
-    carved = pick(groups, counts, generator)
-    is_kept = torch.ones(len(y), dtype=torch.bool)
-    is_kept[carved] = False
-    return torch.nonzero(is_kept).squeeze(1), carved
+    first = torch.arange(len(y)) if first is None else first
+    leaders, sizes = torch.unique(first, return_counts=True)
+    groups = [of_class[sizes[of_class] == size] for of_class in groups_of(y[leaders]) for size in torch.unique(sizes)]
+    counts = share_out(round(fraction * len(leaders)), [float(len(group)) for group in groups])
+    carved = torch.isin(first, leaders[pick(groups, counts, generator)])
+    return torch.nonzero(~carved).squeeze(1), torch.nonzero(carved).squeeze(1)

@@ -1,0 +1,76 @@
+"""Comparing formulas that a person names, as finals do, without a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from symloss.errors import ExperimentError
+from symloss.judging.stacking import choose_stacking
+from symloss.judging.tasks import make_task
+from symloss.language.formula import Formula
+from symloss.running.config import RATES, read_experiment, resolved
+from symloss.running.finals import Finals, compare
+from symloss.running.observer import Observer, Silent
+from symloss.running.planning import plan_finals, plan_trainings
+from symloss.running.session import Crew, opened_pool
+from symloss.running.stopping import Interrupts
+from symloss.running.trials import Entrant, Watcher
+from symloss.settings import setting, whole
+
+
+@dataclass(frozen=True)
+class Trying:
+    """How formulas are tried.
+
+    Args:
+        seeds: trainings of each formula.
+        steps: optimiser steps of each training.
+        learning_rates: tuned over, for every formula alike; None for the task's own and one beyond at either end.
+        seed: from which the training seeds come.
+    """
+
+    seeds: int = setting(whole(2), 12)
+    steps: int = setting(whole(1), 300)
+    learning_rates: tuple[float, ...] | None = setting(RATES, None)
+    seed: int = setting(whole(0), 0)
+
+
+def compare_formulas(
+    formulas: Mapping[str, Formula],
+    task_spec: Mapping[str, Any],
+    trying: Trying,
+    crew: Crew,
+    observer: Observer | None = None,
+) -> Finals | None:
+    """Try formulas on a task as finals do: rates tuned on validation, then the test set, the first against the rest.
+
+    Args:
+        formulas: name -> formula of the task's slot.
+        task_spec: as `make_task` reads it.
+
+    Returns:
+        None when interrupted.
+
+    Raises:
+        ExperimentError: a formula is of another slot, or the task cannot be made.
+    """
+    task, watched = make_task(task_spec), observer or Silent()
+    for name, formula in formulas.items():
+        if formula.slot != task.slot:
+            raise ExperimentError(f"{name} is of the slot {formula.slot}, and task '{task.name}' needs {task.slot}.")
+    experiment = resolved(read_experiment(_table(task_spec, trying), "compare", Path()), task.learning_rates)
+    trials = plan_finals(experiment, choose_stacking(task, plan_trainings(experiment, "auto")).stack)
+    watcher = Watcher(watched.trial_done, watched.verdict_done)
+    field = [Entrant(name, formula, "named") for name, formula in formulas.items()]
+    with Interrupts() as interrupts, opened_pool(task_spec, crew) as pool:
+        finals = compare(field, task, trials, pool, interrupts.stop, watcher)
+    if finals is not None:
+        watched.finals_done(finals.sentence)
+    return finals
+
+
+def _table(task_spec: Mapping[str, Any], trying: Trying) -> dict[str, Any]:
+    rates = {} if trying.learning_rates is None else {"learning_rates": list(trying.learning_rates)}
+    table = {"name": "compare", "seed": trying.seed, "task": dict(task_spec), "budget": {"steps": trying.steps}}
+    return table | {"stop": {"generations": 1}, "finals": {"seeds": trying.seeds, **rates}}

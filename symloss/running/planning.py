@@ -1,0 +1,65 @@
+"""From an experiment to what a session works by: the search, the plans of its trainings, and jobs.
+
+All of it is a function of the experiment and its task, never of the machine.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from symloss.judging.evaluate import Job
+from symloss.judging.plan import Plan
+from symloss.judging.tasks.task import Task
+from symloss.language.candidate import Candidate
+from symloss.language.grammar import Grammar
+from symloss.running.config import Experiment
+from symloss.running.seeds import finals_seeds, search_seeds
+from symloss.running.trials import Trials
+from symloss.searching.fitness import Judge
+from symloss.searching.searches import Search, make_search
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts candidates into jobs of one cohort each, in asked order."""
+
+    plan: Plan
+    cohort: int
+    timeout: float
+
+    def __call__(self, candidates: Sequence[Candidate]) -> list[Job]:
+        """Return the jobs, numbered by their first candidate."""
+        named = [(each.number, each.formula.text, each.formula.slot) for each in candidates if each.formula is not None]
+        parts = [tuple(named[start : start + self.cohort]) for start in range(0, len(named), self.cohort)]
+        return [Job(part[0][0], part, self.plan, self.timeout) for part in parts]
+
+
+def plan_search(experiment: Experiment, grammar: Grammar, task: Task) -> Search:
+    """Make the search of a resolved experiment.
+
+    Raises:
+        ExperimentError: its settings are not allowed.
+    """
+    judge = Judge(task.metric.name, task.metric.maximise)
+    return make_search(experiment.method, grammar, judge, experiment.seed, experiment.search_settings)
+
+
+def plan_trainings(experiment: Experiment, stack: str) -> Plan:
+    """Return how a resolved experiment's search trains a candidate."""
+    budget = experiment.budget
+    assert budget.learning_rates is not None, "the experiment is resolved"
+    seeds = search_seeds(experiment.seed, budget.seeds)
+    return Plan(budget.steps, budget.learning_rates, seeds, (*sorted(budget.rungs), budget.steps), ("valid",), stack)
+
+
+def plan_finals(experiment: Experiment, stack: str) -> Trials:
+    """Return how a resolved experiment's finals train an entrant."""
+    budget, finals = experiment.budget, experiment.finals
+    assert finals.steps is not None, "the experiment is resolved"
+    assert finals.learning_rates is not None
+    assert budget.learning_rates is not None
+    seeds = finals_seeds(experiment.seed, finals.seeds)
+    plan = Plan(finals.steps, finals.learning_rates, seeds, (finals.steps,), ("valid",), stack)
+    trainings = len(finals.learning_rates) * finals.seeds * finals.steps
+    usual = budget.cohort * len(budget.learning_rates) * budget.seeds * budget.steps
+    # Twice a cohort's share, because a formula alone shares its forward pass with fewer.
+    return Trials(plan, experiment.seed, finals.resamples, budget.timeout * max(1.0, 2 * trainings / usual))
