@@ -64,7 +64,7 @@ def draw(targets: Sequence[Target], path: Path, classes: int) -> None:
         _draw_curve(right, drawn, drawn.gradients / scale, "", number)
     left.set_ylabel("value above its minimum")
     right.set_ylabel(f"gradient by {drawn.gradient_of}")
-    left.legend(fontsize="small")
+    figure.legend(loc="outside upper center", fontsize="small", ncols=1 if len(targets) < 4 else 2)
     for axes in (left, right):
         axes.set_xlabel(drawn.axis)
         axes.grid(alpha=0.3)
@@ -79,7 +79,7 @@ def _figure() -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ExperimentError("drawing needs matplotlib; install it with: pip install 'symloss[plot]'") from error
-    return Figure(figsize=(10, 4), layout="constrained")
+    return Figure(figsize=(10, 4.6), layout="constrained")
 
 
 def _draw_curve(axes: Any, drawn: Curves, heights: Any, label: str, number: int) -> None:
@@ -106,6 +106,7 @@ def _scale(formula: Formula, classes: int) -> float:
 def _label(target: Target, scale: float) -> str:
     text = target.formula.text
     short = text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
-    name = short if target.kind == "formula" else f"{target.name}: {short}"
+    called = "winner" if target.kind == "run" else target.name
+    name = short if target.kind == "formula" else f"{called}: {short}"
     # A dollar sign would start mathematics; a formula's text holds none, a file's name may.
     return name.replace("$", "") + ("" if abs(scale - 1) < 5e-3 else f"  (divided by {scale:.3g})")
