@@ -28,7 +28,7 @@ HOMES = {
     "ray": {"symloss.judging.cluster"},
     "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
     "matplotlib": {"symloss.telling.plot"},
-    "numba": {"symloss.judging.interpreter"},
+    "numba": {"symloss.judging.compiling"},
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from symloss.judging import interpreter
+from symloss.judging import compiling, interpreter
 from symloss.judging.kernel import CohortLoss
 from symloss.language.formula import Formula, parse
 from symloss.language.loss import compile_loss
@@ -195,7 +195,7 @@ def test_the_kernel_compiles_without_a_place_for_its_cache(monkeypatch: pytest.M
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(interpreter.numba, "njit", njit)
+    monkeypatch.setattr(compiling.numba, "njit", njit)
     assert interpreter.cached(len) is len
     assert asked == [True, False]
 

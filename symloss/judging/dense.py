@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from symloss.judging import fused
 from symloss.judging.tasks.base import Standardised
 
 NARROW = 8  # rows
@@ -67,18 +68,19 @@ class DensePasses:
         """Run all members on `(seeds, batch, ...)`.
 
         Returns:
-            `(seeds, columns, batch, outputs)`, contiguous, of its own memory.
+            `(seeds, columns, batch, outputs)`, of its own memory, in which it lies class by class.
         """
         self.inputs = standardised(x, buffers).flatten(2).transpose(1, 2)
         self.activations = []
         for number, name in enumerate(self.layers):
             weight, bias = (parameters[f"{name}.{kind}"].detach() for kind in ("weight", "bias"))
             seeds, columns, outputs, _ = weight.shape
-            out = self._room("activation", number, (seeds * columns, outputs, x.shape[1]))
+            last, shape = number + 1 == len(self.layers), (seeds * columns, outputs, x.shape[1])
+            out = torch.empty(shape) if last else self._room("activation", number, shape)
             self._product(number, weight, out)
-            out.add_(bias.reshape(seeds * columns, outputs, 1))
-            self.activations.append(out.relu_() if number + 1 < len(self.layers) else out)
-        return out.view(seeds, columns, outputs, -1).transpose(2, 3).contiguous()
+            fused.add_bias(out.view(-1, x.shape[1]).numpy(), bias.reshape(-1).numpy(), not last)
+            self.activations.append(out)
+        return out.view(seeds, columns, outputs, -1).transpose(2, 3)
 
     def _product(self, number: int, weight: Tensor, out: Tensor) -> None:
         seeds, columns, outputs, features = weight.shape

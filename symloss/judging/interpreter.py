@@ -6,14 +6,12 @@ All compiled code is in this one file, because numba looks at no other file to s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-F = TypeVar("F", bound=Callable[..., Any])
+from symloss.judging.compiling import cached, inline, part
 
 BLOCK = 512  # elements that an instruction works on at once
 STRIDE = BLOCK + 16  # floats from one register to the next; not a power of two, whose registers would evict each other
@@ -23,31 +21,6 @@ LANES = 16  # partial sums of a block: what one instruction of the widest proces
 ADD, SUB, MUL, DIV, NEG, SQUARE, CUBE = range(7)
 SQRT, LOG, EXP, ABS, SIGN, MIN, MAX, TANH, SIGMOID, SOFTPLUS, SIN, COS, POW = range(7, 20)
 CLAMP, GATE, FAVOUR, SOFTPLUS_SLOPE, TANH_SLOPE, SIGMOID_SLOPE = range(20, 26)
-
-# Products and sums may be fused, nothing else: the same code runs for a member wherever it stands in a cohort.
-_OPTIONS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
-
-
-def part(function: F) -> F:
-    """Compile what only the kernel calls."""
-    compiled: F = numba.njit(**_OPTIONS)(function)
-    return compiled
-
-
-def inline(function: F) -> F:
-    """Compile a function of one element into the loops that call it; a call would keep them from vectorising."""
-    compiled: F = numba.njit(forceinline=True, **_OPTIONS)(function)
-    return compiled
-
-
-def cached(function: F) -> F:
-    """Compile at the first call and keep the result on disk; where no directory can be written, for this process."""
-    try:
-        compiled: F = numba.njit(cache=True, nogil=True, **_OPTIONS)(function)
-    except RuntimeError:  # numba found no place for its cache: read-only installation and no home
-        compiled = numba.njit(nogil=True, **_OPTIONS)(function)
-    return compiled
-
 
 # Elementary functions without branches or calls, so that the compiler can vectorise the loops around them. Cephes
 # (Moshier 1992) and FreeBSD's msun give the polynomials; errors are below 2 units in the last place.
@@ -483,25 +456,16 @@ def _total(values: Any, n: int, partial: Any) -> Any:
 
 
 @part
-def _turn(rows: Any, columns: Any) -> None:
-    """Copy `(n, m)` into `(m, n)`."""
-    for j in range(rows.shape[1]):
-        column = columns[j]
-        for i in range(rows.shape[0]):
-            column[i] = rows[i, j]
-
-
-@part
-def _log_softmax(log_p: Any, exps: Any, row: Any, sums: Any) -> None:
+def _log_softmax(logits: Any, log_p: Any, exps: Any, row: Any, sums: Any) -> None:
     """Turn logits `(classes, batch)` into log-softmax, with e**(logit - largest) and its sums over the classes."""
     classes, batch = log_p.shape
-    row[:] = log_p[0]
+    row[:] = logits[0]
     for j in range(1, classes):
         for i in range(batch):
-            row[i] = log_p[j, i] if log_p[j, i] > row[i] else row[i]
+            row[i] = logits[j, i] if logits[j, i] > row[i] else row[i]
     for j in range(classes):
         for i in range(batch):
-            log_p[j, i] -= row[i]
+            log_p[j, i] = logits[j, i] - row[i]
     _exp(exps.reshape(exps.size), log_p.reshape(log_p.size), exps.size)
     _sum_classes(exps, sums)
     for i in range(batch):
@@ -535,11 +499,11 @@ def _pull_back(slopes: Any, exps: Any, row: Any, sums: Any) -> None:
 
 @part
 def _write_mean(slopes: Any, gradient: Any) -> None:
-    batch, classes = gradient.shape
+    classes, batch = gradient.shape
     scale = _ONE / np.float32(batch)
     for j in range(classes):
         for i in range(batch):
-            gradient[i, j] = slopes[j, i] * scale
+            gradient[j, i] = slopes[j, i] * scale
 
 
 @part
@@ -584,7 +548,7 @@ def run_cohort(
         code: `(instructions, 5)`: opcode, target, three sources.
         sources: of each tape's inputs in turn: 0 the output (or its log-softmax), i the given variable i - 1.
         constants: of each tape in turn.
-        output: `(seeds, columns, batch, outputs)`.
+        output: `(seeds, columns, outputs, batch)`.
         given: `(seeds, variables, outputs * batch)`, class by class.
         rates: columns per candidate.
         softmax: whether log-softmax over the outputs comes first.
@@ -592,8 +556,8 @@ def run_cohort(
         losses: `(seeds, columns)`, written.
         gradients: like `output`, written.
     """
-    seeds, _, batch, classes = output.shape
-    along, exps, slopes = (
+    seeds, _, classes, batch = output.shape
+    log_p, exps, slopes = (
         np.empty((classes, batch), np.float32),
         np.empty((classes, batch), np.float32),
         np.empty((classes, batch), np.float32),
@@ -605,9 +569,10 @@ def run_cohort(
             registers[i][:] = constants[tape["first_constant"] + i]
         for seed in range(seeds):
             for column in range(tape["candidate"] * rates, (tape["candidate"] + 1) * rates):
-                _turn(output[seed, column], along)
+                along = output[seed, column]
                 if softmax:
-                    _log_softmax(along, exps, row, sums)
+                    _log_softmax(along, log_p, exps, row, sums)
+                    along = log_p
                 total = _run_member(tape, code, sources, along.ravel(), given[seed], slopes.ravel(), registers, partial)
                 if softmax:
                     _pull_back(slopes, exps, row, sums)

@@ -97,10 +97,10 @@ class CohortLoss:
                 candidate's exception leaves it with zeros; the others are not touched.
 
         Returns:
-            Losses `(seeds, columns)` and gradients like `output`, contiguous, without a graph. NaN and infinity stay
-            within their member.
+            Losses `(seeds, columns)` and gradients like `output`, without a graph. NaN and infinity stay within their
+            member. Both lie class by class in memory, as the output best does: then nothing is copied.
         """
-        output = output.detach().contiguous()
+        output = output.detach().transpose(2, 3).contiguous().transpose(2, 3)
         losses, gradients = output.new_zeros(output.shape[:2]), torch.zeros_like(output)
         taped = self._runs_taped(output)
         if taped:
@@ -135,13 +135,13 @@ class CohortLoss:
             self._program.code,
             self._program.sources,
             self._program.constants,
-            output.numpy(),
+            output.transpose(2, 3).numpy(),
             _given(link, output, target),
             output.shape[1] // len(self),
             link.log_softmax,
             self._program.registers,
             losses.numpy(),
-            gradients.numpy(),
+            gradients.transpose(2, 3).numpy(),
         )
 
     def _walk(self, function: Function, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

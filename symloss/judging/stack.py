@@ -61,7 +61,9 @@ class Stack:
         if self.dense is not None:
             return self.dense.backward(self.parameters, at_output)
         leaves = list(self.parameters.values())
-        values = torch.autograd.grad(output, leaves, at_output, materialize_grads=True, allow_unused=True)
+        # One layout alone and in company, whatever the strides of a dimension of one: sums round by it.
+        arriving = at_output.contiguous()
+        values = torch.autograd.grad(output, leaves, arriving, materialize_grads=True, allow_unused=True)
         return dict(zip(self.parameters, values, strict=True))
 
     def run(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor, *rest: Any) -> Tensor:
