@@ -92,7 +92,7 @@ def _shake(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def disagreement(formula: Formula, output: Tensor, target: Tensor) -> str:
     """Say where the kernel breaks the rule, "" where it does not."""
-    cohort = CohortLoss([formula], formula.slot)
+    cohort = CohortLoss([formula], formula.slot, [output.shape[1]])
     assert cohort.tapes != [None], f"{formula} has no tape"
     got, expected = cohort.values_and_gradients(output, target), walked(formula, output, target)
     near = [walked(formula, nudged(output, seed), target, shaken=seed % 2 == 0) for seed in range(6)]

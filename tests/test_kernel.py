@@ -39,7 +39,8 @@ def batch(candidates: int, rates: int = 3, classes: int = 10) -> tuple[torch.Ten
 
 
 def both(formulas: list[Formula], output: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return CohortLoss(formulas, formulas[0].slot).values_and_gradients(output, target)
+    each = output.shape[1] // len(formulas)
+    return CohortLoss(formulas, formulas[0].slot, [each] * len(formulas)).values_and_gradients(output, target)
 
 
 @pytest.mark.parametrize("slot", LINKED)
@@ -86,16 +87,26 @@ def test_candidates_are_the_same_to_the_bit_alone_and_in_company(rates: int, cla
         assert torch.equal(alone[1], gradients[:, columns])
 
 
-def test_keep_drops_candidates_and_changes_no_bit() -> None:
-    output, target = batch(len(FORMULAS))
-    cohort = CohortLoss(FORMULAS, "classification")
+def test_columns_leave_one_by_one_and_change_no_bit() -> None:
+    walked_too = [*FORMULAS[:2], lambda t, p, **rest: t * p, *FORMULAS[2:]]
+    output, target = batch(len(walked_too))
+    cohort = CohortLoss(walked_too, "classification", [3] * len(walked_too))
     losses, gradients = cohort.values_and_gradients(output, target)
-    cohort.keep([3, 0])
-    columns = [9, 10, 11, 0, 1, 2]
+    cohort.keep([2, 0, 1, 3, 0, 1])
+    columns = [0, 2, 7, 9, 10, 11, 17]
     again = cohort.values_and_gradients(output[:, columns], target)
-    assert len(cohort) == 2
+    assert len(cohort) == 4
     assert torch.equal(again[0], losses[:, columns])
     assert torch.equal(again[1], gradients[:, columns])
+    cohort.keep([0, 0, 2, 1])
+    again = cohort.values_and_gradients(output[:, [9, 11, 17]], target)
+    assert torch.equal(again[1], gradients[:, [9, 11, 17]])
+
+
+def test_columns_that_do_not_add_up_are_refused() -> None:
+    output, target = batch(len(FORMULAS))
+    with pytest.raises(AssertionError, match="no bounds"):
+        CohortLoss(FORMULAS, "classification", [3, 3, 3, 3, 2]).values_and_gradients(output, target)
 
 
 def test_an_empty_cohort_gives_nothing() -> None:
@@ -131,7 +142,7 @@ def test_what_only_the_label_sees_is_not_differentiated() -> None:
 
 def test_what_has_no_tape_is_walked_in_its_place() -> None:
     output, target = batch(3)
-    cohort = CohortLoss([FORMULAS[0], lambda t, p, **rest: t * p, FORMULAS[1]], "classification")
+    cohort = CohortLoss([FORMULAS[0], lambda t, p, **rest: t * p, FORMULAS[1]], "classification", [3] * 3)
     assert [tape is None for tape in cohort.tapes] == [False, True, False]
     losses, gradients = cohort.values_and_gradients(output, target)
     for i, formula in enumerate((FORMULAS[0], parse("t*p"), FORMULAS[1])):
@@ -152,7 +163,7 @@ def test_an_exception_is_its_candidates_own() -> None:
         except ZeroDivisionError:
             failed.append(position)
 
-    cohort = CohortLoss([lambda **variables: 1 / 0, FORMULAS[0]], "classification")
+    cohort = CohortLoss([lambda **variables: 1 / 0, FORMULAS[0]], "classification", [3, 3])
     losses, gradients = cohort.values_and_gradients(output, target, guard)
     assert failed == [0]
     assert not losses[:, :3].any()

@@ -118,6 +118,7 @@ class Wild:
 
     def __init__(self, function, step, rates=(0, 1), seeds=(0, 1)):
         self.function, self.step, self.left, self.members = function, step, step, (seeds, rates)
+        self.whole = 0
 
     def __call__(self, *, p, **rest):
         self.left -= 1
@@ -125,9 +126,10 @@ class Wild:
         if self.left >= 0:
             return result
         factor = torch.ones(p.shape[:2])
-        for seed in self.members[0]:
-            for rate in self.members[1]:
-                factor[seed, rate] = math.nan
+        self.whole = self.whole or p.shape[1]
+        if p.shape[1] == self.whole:  # until a learning rate has left
+            for seed in self.members[0]:
+                factor[seed, list(self.members[1])] = math.nan
         return result * factor[..., None, None]
 
 
@@ -162,6 +164,32 @@ def test_a_candidate_that_diverged_stops_costing(digits, monkeypatch):
     wild = Wild(*compiled("-t*log(p)"), 1)
     train_cohort([wild, *compiled("-t*log(p)")], digits, PLAN)
     assert wild.left == -1  # one step at which it diverged, and no further one
+
+
+def test_a_learning_rate_that_diverged_stops_costing(digits, monkeypatch):
+    monkeypatch.setattr("symloss.judging.train.SWEEP", 2)
+    seen = []
+
+    def watched(*, p, **rest):
+        seen.append(p.shape[1])
+        return wild(p=p, **rest)
+
+    wild = Wild(*compiled("-t*log(p)"), 2, rates=(1,), seeds=(0,))
+    train_cohort([watched, *compiled("-t*log(p)")], digits, PLAN)
+    assert seen == [2, 2, 2, 2, *[1] * 8]  # it strikes at step 3 and is swept out after step 4
+
+
+def test_a_learning_rate_that_leaves_does_not_disturb_the_others(digits, monkeypatch):
+    quiet = train_cohort(compiled(*TEXTS), digits, PLAN)
+    monkeypatch.setattr("symloss.judging.train.SWEEP", 2)
+    functions = compiled(*TEXTS)
+    functions[1] = Wild(functions[1], 2, rates=(0,), seeds=(1,))
+    functions[3] = Wild(functions[3], 5, rates=(1,), seeds=(0,))
+    disturbed = train_cohort(functions, digits, PLAN)
+    assert {rate for _, rate, _ in values(disturbed[1])} == {0.01}
+    assert {rate for _, rate, _ in values(disturbed[3])} == {0.003}
+    for i in (0, 2, 4):
+        assert values(disturbed[i]) == values(quiet[i])
 
 
 def test_weights_that_overflow_are_a_divergence(digits):

@@ -535,7 +535,6 @@ def run_cohort(
     constants: NDArray[np.float32],
     output: NDArray[np.float32],
     given: NDArray[np.float32],
-    rates: int,
     softmax: bool,
     registers: NDArray[np.float32],
     losses: NDArray[np.float32],
@@ -544,13 +543,12 @@ def run_cohort(
     """Compute every taped candidate's mean losses and their gradients at the output.
 
     Args:
-        tapes: one `kernel.TAPE` record per taped candidate.
+        tapes: one `kernel.TAPE` record per taped candidate, which says where its columns lie.
         code: `(instructions, 5)`: opcode, target, three sources.
         sources: of each tape's inputs in turn: 0 the output (or its log-softmax), i the given variable i - 1.
         constants: of each tape in turn.
         output: `(seeds, columns, outputs, batch)`.
         given: `(seeds, variables, outputs * batch)`, class by class.
-        rates: columns per candidate.
         softmax: whether log-softmax over the outputs comes first.
         registers: `(registers, STRIDE)`, scratch.
         losses: `(seeds, columns)`, written.
@@ -568,7 +566,7 @@ def run_cohort(
         for i in range(tape["constants"]):
             registers[i][:] = constants[tape["first_constant"] + i]
         for seed in range(seeds):
-            for column in range(tape["candidate"] * rates, (tape["candidate"] + 1) * rates):
+            for column in range(tape["first_column"], tape["first_column"] + tape["columns"]):
                 along = output[seed, column]
                 if softmax:
                     _log_softmax(along, log_p, exps, row, sums)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ TAPE = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "candidate",  # position in the cohort
+            "first_column",
+            "columns",  # how many, side by side
             "first",  # instruction
             "last",  # instruction, not run any more
             "first_constant",
@@ -62,6 +64,7 @@ class CohortLoss:
     Args:
         functions: formulas, or their compiled losses; any other callable of the slot's variables is walked by torch.
         slot: a name in SLOTS.
+        columns: how many columns each function has, side by side; one each by default.
 
     Example:
         >>> losses, gradients = CohortLoss([parse("-t*log(p)")], "classification").values_and_gradients(
@@ -70,20 +73,29 @@ class CohortLoss:
         tensor([[2.3026]])
     """
 
-    def __init__(self, functions: Sequence[Function | Formula], slot: str) -> None:
+    def __init__(
+        self, functions: Sequence[Function | Formula], slot: str, columns: Sequence[int] | None = None
+    ) -> None:
         self.slot = SLOTS[slot]
         self.functions = [compile_loss(f) if isinstance(f, Formula) else f for f in functions]
         self.tapes = [_tape_of_function(function, slot) for function in self.functions]
-        self._program = _pack(self.tapes, self._source_names())
+        self.spans = _side_by_side([1] * len(functions) if columns is None else columns)
+        self._program = _pack(self.tapes, self.spans, self._source_names())
 
     def __len__(self) -> int:
         return len(self.functions)
 
-    def keep(self, positions: Sequence[int]) -> None:
-        """Drop all candidates but those at these positions."""
-        self.functions = [self.functions[position] for position in positions]
-        self.tapes = [self.tapes[position] for position in positions]
-        self._program = _pack(self.tapes, self._source_names())
+    def keep(self, columns: Sequence[int]) -> None:
+        """Leave each function so many columns; a function without any is dropped.
+
+        Args:
+            columns: one number a function, at most what it has; which of them they are is for the caller to know.
+        """
+        kept = [position for position, count in enumerate(columns) if count]
+        self.functions = [self.functions[position] for position in kept]
+        self.tapes = [self.tapes[position] for position in kept]
+        self.spans = _side_by_side([columns[position] for position in kept])
+        self._program = _pack(self.tapes, self.spans, self._source_names())
 
     def values_and_gradients(
         self, output: Tensor, target: Tensor, guard: Guard = lambda position: nullcontext()
@@ -91,7 +103,7 @@ class CohortLoss:
         """Compute each member's mean loss over its mini-batch and the gradient of it at the member's output.
 
         Args:
-            output: `(seeds, columns, batch, outputs)`; each candidate has equally many columns, in order.
+            output: `(seeds, columns, batch, outputs)`, each function's columns side by side, in order.
             target: `(seeds or 1, 1, batch)`.
             guard: position of a candidate -> the context that its torch walk runs in. A context that swallows the
                 candidate's exception leaves it with zeros; the others are not touched.
@@ -100,15 +112,15 @@ class CohortLoss:
             Losses `(seeds, columns)` and gradients like `output`, without a graph. NaN and infinity stay within their
             member. Both lie class by class in memory, as the output best does: then nothing is copied.
         """
+        assert output.shape[1] == sum(span.stop - span.start for span in self.spans), "compiled code checks no bounds"
         output = output.detach().transpose(2, 3).contiguous().transpose(2, 3)
         losses, gradients = output.new_zeros(output.shape[:2]), torch.zeros_like(output)
         taped = self._runs_taped(output)
         if taped:
             self._run_tapes(output, target, losses, gradients)
-        rates = output.shape[1] // max(1, len(self))
         for position, function in enumerate(self.functions):
             if not taped or self.tapes[position] is None:
-                columns = slice(position * rates, (position + 1) * rates)
+                columns = self.spans[position]
                 with guard(position):
                     losses[:, columns], gradients[:, columns] = self._walk(function, output[:, columns], target)
         return losses, gradients
@@ -137,7 +149,6 @@ class CohortLoss:
             self._program.constants,
             output.transpose(2, 3).numpy(),
             _given(link, output, target),
-            output.shape[1] // len(self),
             link.log_softmax,
             self._program.registers,
             losses.numpy(),
@@ -166,11 +177,17 @@ def _given(link: OutputLink, output: Tensor, target: Tensor) -> NDArray[np.float
     return array
 
 
-def _pack(tapes: Sequence[Tape | None], names: Sequence[str]) -> _Program:
+def _side_by_side(counts: Sequence[int]) -> list[slice]:
+    """Return where each function's columns lie."""
+    ends = list(accumulate(counts))
+    return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+
+
+def _pack(tapes: Sequence[Tape | None], spans: Sequence[slice], names: Sequence[str]) -> _Program:
     """Lay tapes end to end."""
-    taped = [(position, tape) for position, tape in enumerate(tapes) if tape is not None]
+    taped = [(span, tape) for span, tape in zip(spans, tapes, strict=True) if tape is not None]
     records, firsts = [], (0, 0, 0)
-    for position, tape in taped:
+    for span, tape in taped:
         first, constant, name = firsts
         last, next_constant, next_name = firsts = (
             first + len(tape.code),
@@ -178,7 +195,8 @@ def _pack(tapes: Sequence[Tape | None], names: Sequence[str]) -> _Program:
             name + len(tape.inputs),
         )
         lengths = next_constant - constant, next_name - name
-        records.append((position, first, last, constant, lengths[0], name, lengths[1], tape.value, tape.slope))
+        columns = span.start, span.stop - span.start
+        records.append((*columns, first, last, constant, lengths[0], name, lengths[1], tape.value, tape.slope))
     code = [(i.opcode, i.target, *i.sources, *(0,) * (3 - len(i.sources))) for _, tape in taped for i in tape.code]
     sources = [names.index(name) for _, tape in taped for name in tape.inputs]
     constants = [value for _, tape in taped for value in tape.constants]

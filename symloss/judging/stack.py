@@ -1,11 +1,12 @@
 """A stack: the models of many members that train together, as one set of tensors.
 
-A member is (seed, column); a column is a candidate at a learning rate.
+A member is (seed, column); a column is a candidate at a learning rate, and may leave without the candidate's others.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,13 @@ from symloss.language.slots import SLOTS
 STACK_BYTES = 4_000_000  # of parameters in one stack: as much as stays near the processor while the optimiser passes
 
 
+class Column(NamedTuple):
+    """A candidate at a learning rate, each by its number in the cohort and in the plan."""
+
+    candidate: int
+    rate: int
+
+
 @dataclass
 class Stack:
     """Models that train together.
@@ -30,7 +38,7 @@ class Stack:
         buffers: likewise.
         losses: of the candidates still in the stack.
         alive: `(seeds, columns)`, whether loss and parameters have been finite so far.
-        candidates: numbers of the functions still in the stack; each has `rates` columns, in order.
+        columns: those still in the stack, in ascending order, so that a candidate's lie side by side.
         stacked: whether members run together; otherwise there is one, and its model runs as it is.
         dense: passes of its own for a stack of perceptrons; other models run under vmap.
     """
@@ -41,14 +49,17 @@ class Stack:
     losses: CohortLoss
     stepper: Stepper
     alive: Tensor
-    candidates: list[int]
-    rates: int
+    columns: list[Column]
     stacked: bool
     dense: DensePasses | None = None
 
-    def columns(self, position: int) -> slice:
-        """Return the columns of the candidate at a position."""
-        return slice(position * self.rates, (position + 1) * self.rates)
+    def spans(self) -> dict[int, slice]:
+        """Return candidate -> where its columns lie, for the candidates still in the stack, in order."""
+        counts, spans, first = Counter(column.candidate for column in self.columns), {}, 0
+        for candidate, count in counts.items():
+            spans[candidate] = slice(first, first + count)
+            first += count
+        return spans
 
     def forward(self, x: Tensor) -> Tensor:
         """Run all members on inputs `(seeds, batch, ...)` -> `(seeds, columns, batch, outputs)`."""
@@ -87,33 +98,34 @@ class Stack:
         result = members(dict(parameters), dict(buffers), x)
         return result
 
-    def keep(self, positions: Sequence[int]) -> None:
-        """Drop all candidates but those at these positions."""
-        starts = torch.tensor(positions, dtype=torch.int64).unsqueeze(1) * self.rates
-        columns = (starts + torch.arange(self.rates)).flatten()
-        self.parameters = {n: v.detach().index_select(1, columns).requires_grad_() for n, v in self.parameters.items()}
-        self.buffers = {name: value.index_select(1, columns) for name, value in self.buffers.items()}
-        self.losses.keep(positions)
-        self.stepper.keep(columns)
-        self.alive = self.alive[:, columns]
-        self.candidates = [self.candidates[i] for i in positions]
+    def keep(self, places: Sequence[int]) -> None:
+        """Drop all columns but those at these places, which ascend."""
+        kept = torch.tensor(places, dtype=torch.int64)
+        left = Counter(self.columns[place].candidate for place in places)
+        self.losses.keep([left[candidate] for candidate in self.spans()])
+        self.parameters = {n: v.detach().index_select(1, kept).requires_grad_() for n, v in self.parameters.items()}
+        self.buffers = {name: value.index_select(1, kept) for name, value in self.buffers.items()}
+        self.stepper.keep(kept)
+        self.alive = self.alive[:, kept]
+        self.columns = [self.columns[place] for place in places]
 
 
 def start(functions: Sequence[Function], task: Task, plan: Plan, stacked: bool) -> Stack:
     """Make a stack: each seed's initial weights, the same for all its columns."""
-    models = [task.model(seed) for seed in plan.seeds]
-    candidates = list(range(len(functions)))
-    columns = len(candidates) * len(plan.learning_rates)
-    parameters = stacked_values([dict(m.named_parameters()) for m in models], columns)
+    models, rates = [task.model(seed) for seed in plan.seeds], len(plan.learning_rates)
+    columns = [Column(candidate, rate) for candidate in range(len(functions)) for rate in range(rates)]
+    parameters = stacked_values([dict(m.named_parameters()) for m in models], len(columns))
     for value in parameters.values():
         value.requires_grad_()
-    buffers = stacked_values([dict(m.named_buffers()) for m in models], columns)
-    losses, stepper = CohortLoss(functions, task.slot), make_stepper(task, plan, parameters, len(candidates))
-    alive = torch.ones(len(models), columns, dtype=torch.bool)
-    model, rates = models[0].train(), len(plan.learning_rates)
+    buffers = stacked_values([dict(m.named_buffers()) for m in models], len(columns))
+    losses = CohortLoss(functions, task.slot, [rates] * len(functions))
+    stepper = make_stepper(task, plan, parameters, columns)
+    alive = torch.ones(len(models), len(columns), dtype=torch.bool)
+    model = models[0].train()
     layers = dense_layers(model) if stacked and SLOTS[task.slot].shares_forward else None
-    dense = DensePasses(layers) if layers else None
-    return Stack(model, parameters, buffers, losses, stepper, alive, candidates, rates, stacked, dense)
+    return Stack(
+        model, parameters, buffers, losses, stepper, alive, columns, stacked, DensePasses(layers) if layers else None
+    )
 
 
 def stacked_values(per_seed: Sequence[Mapping[str, Tensor]], columns: int) -> dict[str, Tensor]:
@@ -131,10 +143,10 @@ def doubled(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.cat([value, value], dim=1) for name, value in values.items()}
 
 
-def make_stepper(task: Task, plan: Plan, parameters: Mapping[str, Tensor], candidates: int) -> Stepper:
+def make_stepper(task: Task, plan: Plan, parameters: Mapping[str, Tensor], columns: Sequence[Column]) -> Stepper:
     """Make the task's optimiser with each column's learning rate."""
     if isinstance(task.optimiser, str):
-        rates = torch.tensor(plan.learning_rates, dtype=torch.float32).repeat(candidates)
+        rates = torch.tensor([plan.learning_rates[column.rate] for column in columns], dtype=torch.float32)
         return StackedStepper(OPTIMISERS[task.optimiser], parameters, rates)
     return FactoryStepper(task.optimiser, parameters, plan.learning_rates[0])
 

@@ -3,7 +3,7 @@
 Each candidate gives its own gradient at the model's output; mini-batches and initial weights are the same for all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +18,13 @@ from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.failures import Failures, blamed
 from symloss.judging.kernel import Function
 from symloss.judging.plan import Plan, Trained
-from symloss.judging.stack import Stack, candidates_per_stack, start
+from symloss.judging.stack import Column, Stack, candidates_per_stack, start
 from symloss.judging.tasks.metrics import apply
 from symloss.judging.tasks.task import Task, stream
 from symloss.language.candidate import Measurement, State
 from symloss.language.slots import SLOTS, Slot
 
-SWEEP = 50  # steps between two looks for candidates that have diverged
+SWEEP = 50  # steps between two looks for learning rates that have diverged
 ROWS = 512  # rows per forward pass when measuring; fixed, because products may round differently at another size
 
 
@@ -44,8 +44,8 @@ def train_cohort(functions: Sequence[Function], task: Task, plan: Plan, stop: St
         stop: asked at every step; once it is true, training is left undone.
 
     Returns:
-        One per function, in order. A function that raises or diverges fails alone. Stacked, a learning rate that
-        diverges trains on, unmeasured, as long as another of its candidate is sound.
+        One per function, in order. A function that raises or diverges fails alone; a learning rate at which a seed
+        diverges leaves alone, unmeasured, as long as another of its candidate is sound.
 
     Raises:
         LeftUndoneError: `stop` became true.
@@ -78,9 +78,10 @@ def train_together(
         stack.stepper.step(stack.parameters, gradients)
         if step in plan.rungs:
             records.append(measure(stack, functions, slot, task, data, step, failures))
-        if failures or step % SWEEP == 0 or step in plan.rungs:
+        if step % SWEEP == 0 or step in plan.rungs:
             sweep(stack, failures, step)
-        if not stack.candidates:
+        dismiss(stack, failures)
+        if not stack.columns:
             break
     return [conclude(i, stack, plan, records, failures) for i in range(len(functions))]
 
@@ -103,7 +104,8 @@ def differentiate(
 def through_output(stack: Stack, x: Tensor, y: Tensor, failures: Failures) -> tuple[Tensor, dict[str, Tensor]]:
     """Differentiate formulas that see the model's output alone: one forward and one backward pass for all."""
     output = stack.forward(x)
-    losses, at_output = stack.losses.values_and_gradients(output, y, lambda at: blamed(stack.candidates[at], failures))
+    candidates = list(stack.spans())
+    losses, at_output = stack.losses.values_and_gradients(output, y, lambda at: blamed(candidates[at], failures))
     # A dead member's gradient would be NaN: it has none, so that no product of the stack can meet it.
     at_output.masked_fill_(~(stack.alive & losses.isfinite())[..., None, None], 0)
     return losses, stack.backward(output, at_output)
@@ -115,8 +117,7 @@ def through_model(
     """Differentiate formulas inside the model: each candidate has a forward and backward pass of its own."""
     losses = torch.zeros(stack.alive.shape)
     gradients = {name: torch.zeros_like(value) for name, value in stack.parameters.items()}
-    for position, i in enumerate(stack.candidates):
-        columns = stack.columns(position)
+    for i, columns in stack.spans().items():
         own = {n: v.detach()[:, columns].contiguous().requires_grad_() for n, v in stack.parameters.items()}
         with blamed(i, failures):
             output = slot.forward(functions[i], member_model(stack, own, columns), x)
@@ -146,13 +147,13 @@ class Record:
     """What one rung measured.
 
     Args:
-        candidates: in the stack at that step.
+        columns: in the stack at that step.
         values: metric -> `(seeds, columns)`.
         outputs: `(seeds, columns, n, outputs)`, kept for the test part only.
     """
 
     step: int
-    candidates: tuple[int, ...]
+    columns: tuple[Column, ...]
     values: Mapping[str, Tensor]
     outputs: Tensor | None
 
@@ -170,7 +171,7 @@ def measure(
         for value in (*values.values(), outputs.flatten(2).sum(-1)):
             stack.alive &= value.isfinite()
     stack.model.train()
-    return Record(step, tuple(stack.candidates), values, outputs if data.is_test else None)
+    return Record(step, tuple(stack.columns), values, outputs if data.is_test else None)
 
 
 def predict(stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, failures: Failures) -> Tensor:
@@ -178,61 +179,69 @@ def predict(stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, 
     if slot.shares_forward:
         return stack.forward(x)
     pieces: dict[int, Tensor] = {}
-    for position, i in enumerate(stack.candidates):
-        columns = stack.columns(position)
+    for i, columns in stack.spans().items():
         own = {name: value[:, columns].contiguous() for name, value in stack.parameters.items()}
         with blamed(i, failures):
             pieces[i] = slot.forward(functions[i], member_model(stack, own, columns), x)
-    shape = next(iter(pieces.values())).shape if pieces else (len(x), stack.rates, x.shape[1], 1)
-    return torch.cat([pieces.get(i, torch.full(shape, torch.nan)) for i in stack.candidates], dim=1)
+    width = next((piece.shape[-1] for piece in pieces.values()), 1)
+    shape = len(x), len(stack.columns), x.shape[1], width
+    outputs = torch.full(shape, torch.nan)
+    for i, columns in stack.spans().items():
+        if i in pieces:
+            outputs[:, columns] = pieces[i]
+    return outputs
 
 
 def sweep(stack: Stack, failures: Failures, step: int) -> None:
-    """Let candidates leave that have failed or that no learning rate can save any more."""
+    """Let learning rates leave at which a seed is not finite any more, and candidates that have no other."""
     for value in stack.parameters.values():
         stack.alive &= value.detach().isfinite().flatten(2).all(-1)
-    kept = []
-    for position, i in enumerate(stack.candidates):
-        if i not in failures and not sound_rates(stack, position).any():
+    sound = stack.alive.all(0)
+    for candidate, columns in stack.spans().items():
+        if candidate not in failures and not sound[columns].any():
             reason = f"loss, weights or metrics were not finite at any learning rate by step {step}"
-            failures[i] = (State.DIVERGED, reason)
-        if i not in failures:
-            kept.append(position)
-    if len(kept) < len(stack.candidates):
-        stack.keep(kept)
+            failures[candidate] = (State.DIVERGED, reason)
+    leave(stack, [place for place in range(len(stack.columns)) if not sound[place]])
 
 
-def sound_rates(stack: Stack, position: int) -> Tensor:
-    """Return which learning rates `(rates,)` have all their seeds alive."""
-    return stack.alive[:, stack.columns(position)].all(0)
+def dismiss(stack: Stack, failures: Failures) -> None:
+    """Let candidates leave that have failed."""
+    if failures:
+        leave(stack, [place for place, column in enumerate(stack.columns) if column.candidate in failures])
+
+
+def leave(stack: Stack, places: Collection[int]) -> None:
+    """Let the columns at these places leave."""
+    if places:
+        stack.keep([place for place in range(len(stack.columns)) if place not in places])
 
 
 def conclude(candidate: int, stack: Stack, plan: Plan, records: Sequence[Record], failures: Failures) -> Trained:
-    """Gather a candidate's measurements at its sound learning rates."""
+    """Gather a candidate's measurements at the learning rates that stayed sound to the end."""
     if candidate in failures:
         return Trained(*failures[candidate])
-    sound = sound_rates(stack, stack.candidates.index(candidate))
     measurements = tuple(
-        Measurement(record.step, rate, seed, values_of(record, candidate, stack.rates, s, r))
-        for r, rate in enumerate(plan.learning_rates)
-        if sound[r]
+        Measurement(record.step, plan.learning_rates[column.rate], seed, values_of(record, column, s))
+        for column in stack.columns
+        if column.candidate == candidate
         for s, seed in enumerate(plan.seeds)
         for record in records
     )
     return Trained(State.SCORED, "", measurements, outputs_of(records[-1], candidate))
 
 
-def values_of(record: Record, candidate: int, rates: int, seed: int, rate: int) -> dict[str, float]:
+def values_of(record: Record, column: Column, seed: int) -> dict[str, float]:
     """Return one member's metrics."""
-    column = record.candidates.index(candidate) * rates + rate
-    return {name: float(values[seed, column]) for name, values in record.values.items()}
+    place = record.columns.index(column)
+    return {name: float(values[seed, place]) for name, values in record.values.items()}
 
 
 def outputs_of(record: Record, candidate: int) -> NDArray[np.float32] | None:
     """Return a candidate's outputs on the test part, `(seeds, n, outputs)`, at the plan's one learning rate."""
     if record.outputs is None:
         return None
-    outputs: NDArray[np.float32] = record.outputs[:, record.candidates.index(candidate)].float().numpy().copy()
+    place = record.columns.index(Column(candidate, 0))
+    outputs: NDArray[np.float32] = record.outputs[:, place].float().numpy().copy()
     return outputs
 
 
