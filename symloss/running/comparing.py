@@ -55,15 +55,16 @@ def compare_formulas(
     Raises:
         ExperimentError: a formula is of another slot, or the task cannot be made.
     """
-    task, watched = make_task(task_spec), observer or Silent()
+    read, watched = read_experiment(_table(task_spec, trying), "compare", Path()), observer or Silent()
+    task = make_task(read.task)
     for name, formula in formulas.items():
         if formula.slot != task.slot:
             raise ExperimentError(f"{name} is of the slot {formula.slot}, and task '{task.name}' needs {task.slot}.")
-    experiment = resolved(read_experiment(_table(task_spec, trying), "compare", Path()), task.learning_rates)
+    experiment = resolved(read, task.learning_rates)
     trials = plan_finals(experiment, choose_stacking(task, plan_trainings(experiment, "auto")).stack)
     watcher = Watcher(watched.trial_done, watched.verdict_done)
     field = [Entrant(name, formula, "named") for name, formula in formulas.items()]
-    with Interrupts() as interrupts, opened_pool(task_spec, crew) as pool:
+    with Interrupts() as interrupts, opened_pool(read.task, crew) as pool:
         finals = compare(field, task, trials, pool, interrupts.stop, watcher)
     if finals is not None:
         watched.finals_done(finals.sentence)

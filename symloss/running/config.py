@@ -112,7 +112,8 @@ class Experiment:
 
     Args:
         grammar: a built-in grammar's name, or an absolute path.
-        task: as `tasks.make_task` reads it, with the `folder` that a relative factory path starts from.
+        task: as `tasks.make_task` reads it, its paths absolute: `data_dir`, and the `folder` that a relative factory
+            path starts from.
         search: `method`, and that method's settings.
     """
 
@@ -287,7 +288,8 @@ def _task(table: Mapping[str, Any] | None, place: str, folder: Path) -> dict[str
     if not table:
         raise ExperimentError(f'{place} lacks [task]; write name = "digits", or factory = "my_task.py:task".')
     if "factory" not in table:
-        return dict(table)
+        data = {key: str((folder / Path(str(table[key])).expanduser()).resolve()) for key in table if key == "data_dir"}
+        return {**table, **data}
     base = folder / str(table.get("folder", "."))
     return {**table, "folder": str(base.resolve())}
 

@@ -275,8 +275,8 @@ def _keep(session: Session, finals: Finals) -> None:
     session.store.write_meta({"finals": document})
     if finals.winner is None:
         return
-    # The folder of a user's own task is a path of this machine, which is nobody's business elsewhere.
-    task = {key: value for key, value in experiment.task.items() if key != "folder"}
+    # Where a user's own task or data lie is a path of this machine, which is nobody's business elsewhere.
+    task = {key: value for key, value in experiment.task.items() if key not in ("folder", "data_dir")}
     evidence = {"experiment": experiment.name, "task": task, "verdict": finals.sentence, "seeds": finals.seeds}
     evidence |= {"table": document["rows"], "differences": [*document["verdicts"], *document["others"]]}
     write_loss(session.work.run.winner, finals.winner, evidence)

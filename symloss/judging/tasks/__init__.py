@@ -25,6 +25,7 @@ class TaskFactory:
     Args:
         home: `module:function`, imported when the task is made: listing the tasks costs no torch import.
         options: name of a setting -> what it does; the keywords of the function.
+        brings_data: whether its data come with symloss or its packages; otherwise they are files of the user's.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TaskFactory:
     about: str
     home: str
     options: Mapping[str, str] = field(default_factory=dict)
+    brings_data: bool = True
 
     def make(self, **options: Any) -> "Task":
         """Make the task.
@@ -50,6 +52,17 @@ _HARDSHIPS = {
     "imbalance": "rows of the most frequent class over the rarest's, at least 1; default 1",
 }
 _OPTIMISER = {"optimiser": "sgd, momentum or adam; default adam"}
+_IMAGES = (
+    _HARDSHIPS
+    | {"examples": "training rows kept; default all"}
+    | _OPTIMISER
+    | {
+        "hidden": "widths of the hidden layers; default [128]",
+        "batch_size": "rows per step; default 100",
+        "validation": "rows of the official training part that validation takes; default 5000",
+        "data_dir": "directory of data sets, with this one's folder in it; default the environment's SYMLOSS_DATA",
+    }
+)
 
 TASKS: dict[str, TaskFactory] = {
     task.name: task
@@ -77,6 +90,22 @@ TASKS: dict[str, TaskFactory] = {
             "handwritten digits; the formula is the perceptron's nonlinearity",
             "symloss.judging.tasks.digits_activation:digits_activation",
             _HARDSHIPS | _OPTIMISER | {"hidden": "widths of the hidden layers; default [64, 64]"},
+        ),
+        TaskFactory(
+            "mnist",
+            "classification",
+            "handwritten digits, 70000 images of 28 x 28 pixels, 10 classes; the files are yours",
+            "symloss.judging.tasks.mnist:mnist",
+            _IMAGES,
+            brings_data=False,
+        ),
+        TaskFactory(
+            "fashion_mnist",
+            "classification",
+            "pieces of clothing, 70000 images of 28 x 28 pixels, 10 classes; the files are yours",
+            "symloss.judging.tasks.mnist:fashion_mnist",
+            _IMAGES,
+            brings_data=False,
         ),
     )
 }
