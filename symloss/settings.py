@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Record = TypeVar("Record", bound=DataclassInstance)
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SIZES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]iB)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _BARE = re.compile(r"[\w./+:-]+")
 _KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
@@ -86,6 +88,25 @@ def seconds(value: object) -> float:
             raise ValueError(value)
         return seconds(float(match[1]) * UNITS[match[2]])
     return _number(value, 0.0, above=True)
+
+
+def size() -> Rule:
+    """A number of bytes, or a text such as `512MiB`, `1GiB`; kept in bytes."""
+    return Rule("a number of bytes, or a size such as 512MiB or 2GiB", size_in_bytes)
+
+
+def size_in_bytes(value: object) -> int:
+    """Turn 1024, `512MiB` or `1.5GiB` into bytes.
+
+    Raises:
+        ValueError: it is neither a whole number of at least 1 nor a number with a unit.
+    """
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(value)
+        return size_in_bytes(int(float(match[1]) * SIZES[match[2]]))
+    return _whole(value, 1)
 
 
 def read_record(kind: "type[Record]", table: Mapping[str, object], place: str) -> "Record":

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import chain, repeat
 
 import pytest
 import torch
@@ -11,8 +12,8 @@ from torch import nn
 from symloss.errors import ExperimentError
 from symloss.judging.batches import batches
 from symloss.judging.failures import OutOfTimeError
+from symloss.judging.memory import candidates_per_stack
 from symloss.judging.plan import Plan
-from symloss.judging.stack import candidates_per_stack
 from symloss.judging.stacking import choose_stacking
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.base import SupervisedTask
@@ -89,9 +90,9 @@ def test_numbers_are_the_same_alone_and_in_company(task, plan):
 
 def test_numbers_do_not_depend_on_the_size_of_a_stack(digits, monkeypatch):
     whole = train_cohort(compiled(*TEXTS), digits, PLAN)
-    monkeypatch.setattr("symloss.judging.stack.STACK_BYTES", 1)
-    assert candidates_per_stack(digits, PLAN) == 1
-    assert [values(one) for one in train_cohort(compiled(*TEXTS), digits, PLAN)] == [values(one) for one in whole]
+    plan = replace(PLAN, members=1)
+    assert candidates_per_stack(digits, plan) == 1
+    assert [values(one) for one in train_cohort(compiled(*TEXTS), digits, plan)] == [values(one) for one in whole]
 
 
 def test_numbers_are_those_of_single_training(digits):
@@ -386,13 +387,14 @@ def test_the_choice_is_measured_on_one_thread_as_workers_train(digits, monkeypat
     monkeypatch.setattr("symloss.judging.stacking.seconds_of", seconds_of)
     torch.set_num_threads(2)
     choose_stacking(digits, Plan(10, (0.01,), (0, 1)))
-    assert threads == [1, 1]
+    assert set(threads) == {1}
+    assert len(threads) > 2
     assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize(("seconds", "choice"), [((1.0, 7.0), "stacked"), ((1.0, 9.0), "single")])
 def test_stacking_is_left_only_where_it_is_clearly_slower(digits, monkeypatch, seconds, choice):
-    taken = iter(seconds)  # one training alone, then four stacked
+    taken = chain(seconds, repeat(1.0))  # one training alone, then four stacked, then the size of stacks
     monkeypatch.setattr("symloss.judging.stacking.seconds_of", lambda call: next(taken))
     assert choose_stacking(digits, Plan(10, (0.01,), (0, 1))).stack == choice
 

@@ -9,6 +9,9 @@ from symloss.errors import ExperimentError, unknown
 from symloss.language.candidate import Measurement, State
 
 STACKS = ("auto", "stacked", "single")
+COHORT = 16  # candidates that train together where nothing else is said
+MEMORY = 2**30  # bytes
+SIZES = ("members", "memory")  # what of a plan decides how large stacks are, and nothing else
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Plan:
         rungs: steps at which metrics are measured, increasing, the last is `steps`; empty for `steps` alone.
         measure: `("valid",)`, or `("test",)`, which also keeps the outputs and takes one learning rate only.
         stack: `stacked` trains all at once, `single` one by one, `auto` measures which pays.
+        members: models in one stack at most; None for as many as the memory holds.
+        memory: bytes that a stack may take; what is larger is cut into several.
 
     Raises:
         ExperimentError: a value is out of its range.
@@ -33,6 +38,8 @@ class Plan:
     rungs: tuple[int, ...] = ()
     measure: tuple[str, ...] = ("valid",)
     stack: str = "auto"
+    members: int | None = None
+    memory: int = MEMORY
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rungs", self.rungs or (self.steps,))
@@ -48,6 +55,8 @@ class Plan:
             raise ExperimentError(f"[budget] seeds must differ, at least one, got {list(self.seeds)}.")
         if self.stack not in STACKS:
             raise ExperimentError(unknown("[budget] stack", "way to train", self.stack, STACKS))
+        if self.memory < 1 or (self.members is not None and self.members < 1):
+            raise ExperimentError(f"[budget] memory and members must be at least 1, got {self.memory}, {self.members}.")
         if self.measure not in (("valid",), ("test",)):
             raise ExperimentError(f"measure must be ('valid',) or ('test',), got {self.measure!r}.")
         if self.measure == ("test",) and len(self.learning_rates) > 1:

@@ -19,8 +19,6 @@ from symloss.judging.plan import Plan
 from symloss.judging.tasks.task import Task
 from symloss.language.slots import SLOTS
 
-STACK_BYTES = 4_000_000  # of parameters in one stack: as much as stays near the processor while the optimiser passes
-
 
 class Column(NamedTuple):
     """A candidate at a learning rate, each by its number in the cohort and in the plan."""
@@ -149,9 +147,3 @@ def make_stepper(task: Task, plan: Plan, parameters: Mapping[str, Tensor], colum
         rates = torch.tensor([plan.learning_rates[column.rate] for column in columns], dtype=torch.float32)
         return StackedStepper(OPTIMISERS[task.optimiser], parameters, rates)
     return FactoryStepper(task.optimiser, parameters, plan.learning_rates[0])
-
-
-def candidates_per_stack(task: Task, plan: Plan) -> int:
-    """Return how many candidates make one stack of a good size; it depends on the task and the plan alone."""
-    parameters = sum(value.numel() * value.element_size() for value in task.model(plan.seeds[0]).parameters())
-    return max(1, STACK_BYTES // (parameters * len(plan.seeds) * len(plan.learning_rates) or 1))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from symloss.errors import ExperimentError
 from symloss.judging.failures import in_words
 from symloss.judging.kernel import Function
-from symloss.judging.plan import Plan, Trained
+from symloss.judging.plan import COHORT, Plan, Trained
+from symloss.judging.sizing import choose_size
 from symloss.judging.tasks.task import Task
 from symloss.judging.threads import one_thread
 from symloss.judging.train import train_singly, train_together
@@ -21,14 +22,19 @@ SLOWER = 2.0  # how much slower per training stacking must be before a cohort tr
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether cohorts of a task train stacked or one by one, and why; kept with the run."""
+    """Whether cohorts of a task train stacked or one by one, and why; kept with the run.
+
+    Args:
+        members: models in one stack.
+    """
 
     stack: str
     reason: str
+    members: int = 1
 
 
 @one_thread()
-def choose_stacking(task: Task, plan: Plan) -> Decision:
+def choose_stacking(task: Task, plan: Plan, cohort: int = COHORT) -> Decision:
     """Decide by trial and a short measurement whether a task's cohorts train stacked or one by one.
 
     They train stacked unless that fails or is clearly slower. It is measured on one thread, as workers train.
@@ -36,6 +42,7 @@ def choose_stacking(task: Task, plan: Plan) -> Decision:
     Args:
         task: whose model and optimiser are tried, with the slot's first baseline as the loss.
         plan: a `stack` other than `auto` is taken as it is, after one trial step.
+        cohort: candidates that come together.
 
     Raises:
         ExperimentError: the task cannot be trained at all, or not in the way that the plan demands.
@@ -58,10 +65,18 @@ def choose_stacking(task: Task, plan: Plan) -> Decision:
             raise ExperimentError(words) from error
         return Decision("single", f"its model or optimiser cannot be stacked: {in_words(error)}")
     if plan.stack == "stacked":
-        return Decision("stacked", "the plan demands it")
+        return sized(function, task, plan, cohort, "the plan demands it")
     stacked /= 2 * len(plan.learning_rates) * len(plan.seeds)
     figures = f"{1000 * stacked:.1f} ms per training of 3 steps stacked, {1000 * singly:.1f} ms one by one"
-    return Decision("single" if stacked >= SLOWER * singly else "stacked", figures)
+    if stacked >= SLOWER * singly:
+        return Decision("single", figures)
+    return sized(function, task, plan, cohort, figures)
+
+
+def sized(function: Function, task: Task, plan: Plan, cohort: int, why: str) -> Decision:
+    """Decide how large stacks are; where not even one candidate fits the memory, its models train one by one."""
+    size = choose_size(function, task, plan, cohort, seconds_of)
+    return Decision("stacked" if size.members else "single", f"{why}; {size.reason}", size.members or 1)
 
 
 def stacked_trial(function: Function, task: Task, plan: Plan) -> list[Trained]:
@@ -79,10 +94,13 @@ def sound(trained: Trained) -> Trained:
 
 
 def seconds_of(call: Callable[[], object]) -> float:
-    """Return the shortest of three times that a call takes, after one to warm up."""
+    """Return the shortest of three times that a call takes, after one to warm up.
+
+    It is this process's own time: what else the machine does must not decide.
+    """
     times = []
     for _ in range(4):
-        started = time.perf_counter()
+        started = time.process_time()
         call()
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return min(times[1:])

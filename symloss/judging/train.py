@@ -17,15 +17,15 @@ from symloss.judging.batches import Data, load
 from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.failures import Failures, blamed
 from symloss.judging.kernel import Function
+from symloss.judging.memory import ROWS, candidates_per_stack
 from symloss.judging.plan import Plan, Trained
-from symloss.judging.stack import Column, Stack, candidates_per_stack, start
+from symloss.judging.stack import Column, Stack, start
 from symloss.judging.tasks.metrics import apply
 from symloss.judging.tasks.task import Task, stream
 from symloss.language.candidate import Measurement, State
 from symloss.language.slots import SLOTS, Slot
 
 SWEEP = 50  # steps between two looks for learning rates that have diverged
-ROWS = 512  # rows per forward pass when measuring; fixed, because products may round differently at another size
 
 
 def train_cohort(functions: Sequence[Function], task: Task, plan: Plan, stop: Stop = never) -> list[Trained]:
@@ -40,7 +40,8 @@ def train_cohort(functions: Sequence[Function], task: Task, plan: Plan, stop: St
     Args:
         functions: compiled formulas of the task's slot.
         task: what to train.
-        plan: how long, how often; its `stack` is `stacked` or `single`.
+        plan: how long, how often; its `stack` is `stacked` or `single`. Stacked, candidates are cut to its memory;
+            where the models of one alone do not fit, they train one by one.
         stop: asked at every step; once it is true, training is left undone.
 
     Returns:
@@ -52,11 +53,11 @@ def train_cohort(functions: Sequence[Function], task: Task, plan: Plan, stop: St
         ExperimentError: the task cannot be trained in the way that the plan demands, or a metric of its raises.
     """
     assert plan.stack != "auto", "the driver decides once for the whole run: stacking.choose_stacking"
-    if plan.stack == "single":
-        return [train_singly(function, task, plan, stop) for function in functions]
-    if not isinstance(task.optimiser, str):
+    if plan.stack == "stacked" and not isinstance(task.optimiser, str):
         raise ExperimentError(f"task '{task.name}' brings its own optimiser, so stack must be 'single' or 'auto'.")
-    size = candidates_per_stack(task, plan)
+    size = candidates_per_stack(task, plan) if plan.stack == "stacked" else 0
+    if not size:
+        return [train_singly(function, task, plan, stop) for function in functions]
     parts = [functions[i : i + size] for i in range(0, len(functions), size)]
     return [trained for part in parts for trained in train_together(part, task, plan, stop, stacked=True)]
 
@@ -73,9 +74,7 @@ def train_together(
     for step in range(1, plan.steps + 1):
         if stop():
             raise LeftUndoneError
-        x, y = data.batch(step)
-        gradients = differentiate(stack, functions, slot, x, y, failures)
-        stack.stepper.step(stack.parameters, gradients)
+        take_step(stack, functions, slot, data, step, failures)
         if step in plan.rungs:
             records.append(measure(stack, functions, slot, task, data, step, failures))
         if step % SWEEP == 0 or step in plan.rungs:
@@ -87,6 +86,14 @@ def train_together(
 
 
 # One step: every candidate's own gradient, and one backward pass through what they share.
+
+
+def take_step(
+    stack: Stack, functions: Sequence[Function], slot: Slot, data: Data, step: int, failures: Failures
+) -> None:
+    """Take every member's optimiser step on the rows of a step, which counts from 1."""
+    x, y = data.batch(step)
+    stack.stepper.step(stack.parameters, differentiate(stack, functions, slot, x, y, failures))
 
 
 def differentiate(

@@ -61,7 +61,7 @@ def compare_formulas(
         if formula.slot != task.slot:
             raise ExperimentError(f"{name} is of the slot {formula.slot}, and task '{task.name}' needs {task.slot}.")
     experiment = resolved(read, task.learning_rates)
-    trials = plan_finals(experiment, choose_stacking(task, plan_trainings(experiment, "auto")).stack)
+    trials = plan_finals(experiment, choose_stacking(task, plan_trainings(experiment)))
     watcher = Watcher(watched.trial_done, watched.verdict_done)
     field = [Entrant(name, formula, "named") for name, formula in formulas.items()]
     with Interrupts() as interrupts, opened_pool(read.task, crew) as pool:

@@ -12,6 +12,7 @@ import tomli_w
 
 import symloss
 from symloss.errors import ExperimentError, unknown
+from symloss.judging.plan import COHORT, MEMORY
 from symloss.judging.tasks.task import Task
 from symloss.language.grammar import Grammar
 from symloss.language.zoo import ZOO
@@ -26,6 +27,7 @@ from symloss.settings import (
     read_toml,
     setting,
     several,
+    size,
     whole,
 )
 
@@ -48,15 +50,17 @@ class Budget:
         cohort: candidates that train together.
         stack: train a cohort as one stacked model, one by one, or as a short measurement says.
         timeout: seconds that one cohort may take.
+        memory: bytes that a worker's stack of models may take; a cohort that needs more is cut into several stacks.
     """
 
     steps: int = setting(whole(1), 300)
     learning_rates: tuple[float, ...] | None = setting(RATES, None)
     seeds: int = setting(whole(1), 2)
     rungs: tuple[int, ...] = setting(several(whole(1), "[50, 100]", at_least=0), ())
-    cohort: int = setting(whole(1), 16)
+    cohort: int = setting(whole(1), COHORT)
     stack: str = setting(choice("auto", "stacked", "single"), "auto")
     timeout: float = setting(duration(), 120.0)
+    memory: int = setting(size(), MEMORY)
 
 
 @dataclass(frozen=True)

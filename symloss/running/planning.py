@@ -4,10 +4,11 @@ All of it is a function of the experiment and its task, never of the machine.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symloss.judging.evaluate import Job
 from symloss.judging.plan import Plan
+from symloss.judging.stacking import Decision
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Candidate
 from symloss.language.grammar import Grammar
@@ -43,22 +44,25 @@ def plan_search(experiment: Experiment, grammar: Grammar, task: Task) -> Search:
     return make_search(experiment.method, grammar, judge, experiment.seed, experiment.search_settings)
 
 
-def plan_trainings(experiment: Experiment, stack: str) -> Plan:
-    """Return how a resolved experiment's search trains a candidate."""
+def plan_trainings(experiment: Experiment, stacking: Decision | None = None) -> Plan:
+    """Return how a resolved experiment's search trains a candidate; before anything is decided, as it is asked for."""
     budget = experiment.budget
     assert budget.learning_rates is not None, "the experiment is resolved"
     seeds = search_seeds(experiment.seed, budget.seeds)
-    return Plan(budget.steps, budget.learning_rates, seeds, (*sorted(budget.rungs), budget.steps), ("valid",), stack)
+    rungs = (*sorted(budget.rungs), budget.steps)
+    plan = Plan(budget.steps, budget.learning_rates, seeds, rungs, ("valid",), budget.stack, None, budget.memory)
+    return plan if stacking is None else replace(plan, stack=stacking.stack, members=stacking.members)
 
 
-def plan_finals(experiment: Experiment, stack: str) -> Trials:
+def plan_finals(experiment: Experiment, stacking: Decision) -> Trials:
     """Return how a resolved experiment's finals train an entrant."""
     budget, finals = experiment.budget, experiment.finals
     assert finals.steps is not None, "the experiment is resolved"
     assert finals.learning_rates is not None
     assert budget.learning_rates is not None
     seeds = finals_seeds(experiment.seed, finals.seeds)
-    plan = Plan(finals.steps, finals.learning_rates, seeds, (finals.steps,), ("valid",), stack)
+    plan = Plan(finals.steps, finals.learning_rates, seeds, (finals.steps,), ("valid",), stacking.stack)
+    plan = replace(plan, members=stacking.members, memory=budget.memory)
     trainings = len(finals.learning_rates) * finals.seeds * finals.steps
     usual = budget.cohort * len(budget.learning_rates) * budget.seeds * budget.steps
     # Twice a cohort's share, because a formula alone shares its forward pass with fewer.

@@ -124,7 +124,7 @@ def _train(
     first, last = candidates[0].number, candidates[-1].number
     known = store.outcomes(first, last)
     # Cut before looking at what is known: cohorts must be those of a run without a break.
-    jobs = Cutter(plan_trainings(session.work.experiment, session.stack), budget.cohort, budget.timeout)(left)
+    jobs = Cutter(plan_trainings(session.work.experiment, session.stacking), budget.cohort, budget.timeout)(left)
     missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
     for _, outcomes in session.pool.run(missing, ending.now):
         store.write_outcomes(outcomes)
@@ -169,7 +169,7 @@ def search(
     if address is not None:
         check_reachable(address)
     # The measurement takes seconds, in which a person may think again: nothing is made before it.
-    stacking = choose_stacking(task, plan_trainings(settled, settled.budget.stack))
+    stacking = choose_stacking(task, plan_trainings(settled), settled.budget.cohort)
     work = Work(make_directory(path), settled, grammar, task)
     with work.run.locked():
         check_vacant(path)  # again: another driver may have been here in the meantime
@@ -214,7 +214,7 @@ def _set_up(work: Work, stacking: Decision) -> None:
     write_whole(work.run.experiment, experiment_toml(work.experiment))
     write_whole(work.run.grammar, work.grammar.text)
     facts: dict[str, Any] = {"name": work.experiment.name, "slot": task.slot, "sessions": []}
-    facts |= {"stack": stacking.stack, "stack_reason": stacking.reason}
+    facts |= {"stack": stacking.stack, "stack_reason": stacking.reason, "stack_members": stacking.members}
     facts |= {"metric": task.metric.name, "maximise": task.metric.maximise}
     RunStore.create(work.run.part, facts).close()
     work.run.part.replace(work.run.store)
@@ -265,7 +265,7 @@ def _finals(session: Session) -> Finals | None:
     experiment, task = session.work.experiment, session.work.task
     found = [entry.formula for entry in session.search.archive.best(experiment.finals.top)]
     field = entrants(found, experiment.finals.baselines or SLOTS[task.slot].baselines)
-    trials = plan_finals(experiment, session.stack)
+    trials = plan_finals(experiment, session.stacking)
     watcher = Watcher(session.observer.trial_done, session.observer.verdict_done)
     return run_finals(field, task, trials, session.pool, session.store, session.interrupts.stop, watcher)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from symloss.judging.pool import Pool
 from symloss.judging.pools import make_pool
+from symloss.judging.stacking import Decision
 from symloss.judging.tasks.task import Task
 from symloss.language.grammar import Grammar
 from symloss.running.config import Experiment
@@ -51,14 +52,14 @@ class Session:
 
     Args:
         search: new; it learns what the store holds by being told it again.
-        stack: how cohorts train, as decided when the run began.
+        stacking: how cohorts train, as decided when the run began.
         earlier: facts about the sessions before.
         facts: about this one.
     """
 
     work: Work
     search: Search
-    stack: str
+    stacking: Decision
     store: RunStore
     pool: Pool
     interrupts: Interrupts
@@ -93,7 +94,9 @@ def opened(work: Work, crew: Crew, observer: Observer) -> Iterator[Session]:
     ):
         meta = store.meta()
         earlier, facts = tuple(meta["sessions"]), machine_facts(crew.workers)
-        session = Session(work, search, meta["stack"], store, pool, interrupts, observer, earlier, facts)
+        # Runs from before stacks had a size of their own say nothing about it: then one candidate makes a stack.
+        stacking = Decision(meta["stack"], str(meta.get("stack_reason", "")), meta.get("stack_members", 1))
+        session = Session(work, search, stacking, store, pool, interrupts, observer, earlier, facts)
         session.keep_time(0.0)
         yield session
 

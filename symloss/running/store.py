@@ -39,8 +39,8 @@ _RESULT = (
 
 # Facts about a run that are read again, and what they are.
 _FACTS: dict[str, tuple[type, ...]] = {
-    "name": (str,), "slot": (str,), "metric": (str,), "maximise": (bool,), "stack": (str,), "ended": (str,),
-    "sessions": (list,), "finals": (dict, type(None)),
+    "name": (str,), "slot": (str,), "metric": (str,), "maximise": (bool,), "stack": (str,), "stack_members": (int,),
+    "ended": (str,), "sessions": (list,), "finals": (dict, type(None)),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from symloss.judging.evaluate import Job, Judged
-from symloss.judging.plan import Plan
+from symloss.judging.plan import SIZES, Plan
 from symloss.judging.pool import Pool
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Outcome
@@ -147,4 +147,5 @@ class Ring:
 
 def job_name(formula: Formula, plan: Plan) -> str:
     """Name a job by all that decides its result within a run."""
-    return hashlib.sha256(json.dumps([formula.slot, formula.text, asdict(plan)]).encode()).hexdigest()[:32]
+    deciding = {key: value for key, value in asdict(plan).items() if key not in SIZES}
+    return hashlib.sha256(json.dumps([formula.slot, formula.text, deciding]).encode()).hexdigest()[:32]

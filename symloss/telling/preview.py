@@ -123,8 +123,8 @@ def preview_experiment(experiment: Experiment, workers: int) -> dict[str, Any]:
 def estimate(experiment: Experiment, grammar: Grammar, task: Task, workers: int) -> Cost:
     """Estimate what a resolved experiment would cost, by a short measurement."""
     proposed, passed = first_trainable(experiment, grammar, task)
-    plan = plan_trainings(experiment, experiment.budget.stack)
-    plan = replace(plan, stack=choose_stacking(task, plan).stack)
+    stacking = choose_stacking(task, plan_trainings(experiment), experiment.budget.cohort)
+    plan = plan_trainings(experiment, stacking)
     if not passed:
         return Cost(proposed, 0, plan.stack, None, None, None, None, workers)
     each = seconds_per_candidate(passed[: min(SAMPLE, experiment.budget.cohort)], task, plan)
