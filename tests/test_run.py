@@ -80,7 +80,7 @@ def states(folder: Path) -> dict[State, int]:
 def quick() -> Iterator[None]:
     """Spare runs the measurement of which way of training pays."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(symloss.running.run, "choose_stacking", lambda task, plan: Decision("single", "told so"))
+        patch.setattr(symloss.running.run, "choose_stacking", lambda task, plan, cohort: Decision("single", "told so"))
         yield
 
 

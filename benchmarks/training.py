@@ -1,0 +1,142 @@
+"""Trainings a second against the plain loop, distinct valid candidates, and the fraction of the machine's limit.
+
+`python -m benchmarks.training`. Both sides train the same candidates with two warm workers, in turns; ratios are of
+medians.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from benchmarks import plain
+from benchmarks.limits import fastest, moved_bytes, parameters, peak_bytes, peak_flops, product_flops
+from benchmarks.problems import DIGITS, IMAGES_ADAM, IMAGES_SGD, Case, draw, one_thread
+from benchmarks.record import write_record
+from symloss.judging.evaluate import Job
+from symloss.judging.plan import Plan
+from symloss.judging.pools import make_pool
+from symloss.judging.stacking import choose_stacking
+from symloss.judging.tasks import make_task
+from symloss.judging.train import train_cohort
+from symloss.language.candidate import Candidate, State
+from symloss.language.formula import parse
+from symloss.language.loss import compile_loss
+
+COHORT = 96
+
+Trainer = Callable[[Sequence[Candidate]], list[float]]
+
+
+def plan_of(case: Case, seeds: tuple[int, ...] = (0,)) -> Plan:
+    """Return the plan of one training per candidate, stacked as the measurement of a run decides."""
+    plan = Plan(case.steps, (case.rate,), seeds)
+    decision = choose_stacking(make_task(case.task), plan, COHORT)
+    return Plan(case.steps, (case.rate,), seeds, stack=decision.stack, members=decision.members)
+
+
+def jobs_of(candidates: Sequence[Candidate], plan: Plan, cohort: int) -> list[Job]:
+    """Cut candidates into jobs."""
+    named = [(each.number, each.formula.text, each.formula.slot) for each in candidates if each.formula is not None]
+    parts = [tuple(named[start : start + cohort]) for start in range(0, len(named), cohort)]
+    return [Job(number, part, plan, 600.0) for number, part in enumerate(parts)]
+
+
+def accuracies(pool: Any, candidates: Sequence[Candidate], plan: Plan, cohort: int) -> list[float]:
+    """Train candidates in a pool and return their accuracies on validation, in order; -1 for one that diverged."""
+    found = {}
+    for _, outcomes in pool.run(jobs_of(candidates, plan, cohort)):
+        for outcome in outcomes:
+            scored = outcome.state is State.SCORED
+            found[outcome.candidate] = outcome.measurements[-1].values["accuracy"] if scored else -1.0
+    return [found[candidate.number] for candidate in candidates]
+
+
+def rates(trainer: Trainer, candidates: Sequence[Candidate]) -> tuple[float, list[float]]:
+    """Return trainings a second, and what they gave."""
+    started = time.perf_counter()
+    gave = trainer(candidates)
+    return len(candidates) / (time.perf_counter() - started), gave
+
+
+def compare(case: Case, workers: int, theirs: int, ours: int, rounds: int) -> dict[str, Any]:
+    """Time both sides in turns on one machine.
+
+    Args:
+        theirs: candidates that the plain loop trains in a round; symloss trains the same ones and more.
+        ours: candidates that symloss trains in a round.
+    """
+    candidates, plan = draw(max(theirs, ours)), plan_of(case)
+    cohort = max(1, min(COHORT, ours // workers))
+    pool = make_pool(workers, case.task)
+    taken: dict[str, list[float]] = {"plain": [], "symloss": []}
+    try:
+        with plain.workers(case.problem(), workers) as train:
+            accuracies(pool, candidates[: 2 * workers], plan, 2)  # until its processes are warm
+            for _ in range(rounds):
+                rate, slow = rates(lambda c: train([(each.text, case.rate, 0) for each in c]), candidates[:theirs])
+                taken["plain"].append(rate)
+                rate, fast = rates(lambda c: accuracies(pool, c, plan, cohort), candidates[:ours])
+                taken["symloss"].append(rate)
+    finally:
+        pool.close()
+    medians = {side: statistics.median(each) for side, each in taken.items()}
+    apart = [abs(a - b) for a, b in zip(slow, fast, strict=False)]
+    return {
+        "workers": workers,
+        "trainings_per_second": medians,
+        "ratio": medians["symloss"] / medians["plain"],
+        "ratios": [a / b for a, b in zip(taken["symloss"], taken["plain"], strict=True)],
+        "cohort": cohort,
+        "stack": plan.members,
+        "median_difference_of_accuracies": statistics.median(apart),
+    }
+
+
+def fraction_of_limit(case: Case, candidates: int) -> dict[str, Any]:
+    """Say how near one worker's training comes to the machine's limit: products at peak, and the optimiser's bytes."""
+    one_thread()
+    plan, task = plan_of(case), make_task(case.task)
+    losses = [compile_loss(parse(each.formula.text, each.formula.slot)) for each in draw(candidates) if each.formula]
+    state = 4 * parameters(case.sizes) * (plan.members or 1) * 4
+    products = product_flops(case.sizes, case.batch) / peak_flops()
+    moves = moved_bytes(case.sizes, case.optimiser) / peak_bytes(state)
+    taken = fastest(lambda: train_cohort(losses, task, plan), 3) / candidates / case.steps
+    return {
+        "step_us": 1e6 * taken,
+        "products_us": 1e6 * products,
+        "bytes_us": 1e6 * moves,
+        "fraction": (products + moves) / taken,
+    }
+
+
+@click.command()
+@click.option("--rounds", default=3, show_default=True, help="turns of either side")
+@click.option("--workers", default=2, show_default=True)
+@click.option("--quick", is_flag=True, help="a few candidates, to see that it runs")
+def main(rounds: int, workers: int, quick: bool) -> None:
+    """Measure, print, and keep what was measured."""
+    share = 8 if quick else 1
+    asked = ((DIGITS, 48, 576), (IMAGES_ADAM, 12, 48), (IMAGES_SGD, 12, 48))
+    figures: dict[str, Any] = {}
+    for case, theirs, ours in asked:
+        # The limit first: workers that are still at work would be part of it.
+        limit = fraction_of_limit(case, max(4, min(ours, COHORT) // share))
+        figures[case.name] = compare(case, workers, theirs // share or 1, ours // share, 1 if quick else rounds) | limit
+        found = figures[case.name]
+        print(
+            f"{case.name}: plain {found['trainings_per_second']['plain']:.2f}/s, symloss "
+            f"{found['trainings_per_second']['symloss']:.1f}/s, {found['ratio']:.1f} times; "
+            f"{100 * found['fraction']:.0f} % of the machine's limit",
+            flush=True,
+        )
+    if not quick:
+        print(write_record("training", figures))
+
+
+if __name__ == "__main__":
+    main()
