@@ -1,4 +1,4 @@
-"""The base problems of the benchmarks, for both sides: digits with a small perceptron, and 28 x 28 images with a larger.
+"""The base problems of the benchmarks, for both sides: digits with a small perceptron, 28 x 28 images with a larger.
 
 The images are Fashion-MNIST where SYMLOSS_DATA has it, else the digits enlarged: what a training costs is the same.
 """

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from statistics import fmean
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def number_of(*facts: object) -> float:
 
 
 class FakePool:
-    """Scores each formula by its text, learning rate and seed; every seventh or so fails.
+    """Scores each formula by its text, learning rate and seed; rungs stop it; every seventh or so fails.
 
     Args:
         backwards: give jobs back in the opposite order, as workers might.
@@ -68,10 +69,20 @@ class FakePool:
     def _judged(self, number: int, text: str, plan: Plan) -> Judged:
         if number_of(text, "fails") < 0.1 and self._targets is None:
             return Judged(Outcome(number, State.DIVERGED, "the loss was not finite", seconds=0.1))
-        places = [(step, rate, seed) for rate in plan.learning_rates for seed in plan.seeds for step in plan.rungs]
-        measured = tuple(Measurement(*place, self._values(text, *place)) for place in places)
-        outcome = Outcome(number, State.SCORED, measurements=measured, seconds=0.1)
+        measured = tuple(one for rate in plan.learning_rates for one in self._measured(text, rate, plan))
+        done = any(each.step == plan.steps for each in measured)
+        state, reason = (State.SCORED, "") if done else (State.STOPPED, "it did not reach a rung")
+        outcome = Outcome(number, state, reason, measurements=measured, seconds=0.1)
         return Judged(outcome, self._outputs(text, plan) if plan.measure == ("test",) else None)
+
+    def _measured(self, text: str, rate: float, plan: Plan) -> list[Measurement]:
+        measured: list[Measurement] = []
+        for step, threshold in plan.legs():
+            here = [Measurement(step, rate, seed, self._values(text, step, rate, seed)) for seed in plan.seeds]
+            measured += here
+            if threshold is not None and fmean(each.values["accuracy"] for each in here) < threshold:
+                break
+        return measured
 
     def _values(self, text: str, step: int, rate: float, seed: int) -> dict[str, float]:
         bonus = 0.01 * number_of(text, rate) + 0.001 * number_of(text, rate, seed)

@@ -1,12 +1,13 @@
 """Fitness: the best learning rate's mean over seeds at the last step; failures rank last."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from symloss.errors import ExperimentError
-from symloss.language.candidate import Measurement, Outcome, State
-from symloss.searching.fitness import FAILED, Judge
+from symloss.language.candidate import MEASURED, Measurement, Outcome, State
+from symloss.searching.fitness import FAILED, NO_PROMISE, Judge
 
 Row = tuple[int, float, int, float]  # step, learning rate, seed, value
 
@@ -64,11 +65,35 @@ def test_what_is_not_finite_ranks_last(value: float, maximise: bool) -> None:
     assert Judge("accuracy", maximise).best_learning_rate(outcome) is None
 
 
-@pytest.mark.parametrize("state", [state for state in State if state is not State.SCORED])
+@pytest.mark.parametrize("state", [state for state in State if state not in MEASURED])
 def test_every_failure_ranks_last(state: State) -> None:
     outcome = Outcome(3, state, "because", twin=1 if state is State.DUPLICATE else None)
     assert ACCURACY.fitness(outcome) == FAILED
     assert ACCURACY.best_learning_rate(outcome) is None
+    assert ACCURACY.promise(outcome) == NO_PROMISE
+
+
+def stopped(*rows: Row, metric: str = "accuracy") -> Outcome:
+    return replace(scored(*rows, metric=metric), state=State.STOPPED, reason="below the rung")
+
+
+def test_half_a_training_is_no_score() -> None:
+    outcome = stopped((5, 0.1, 0, 0.99))
+    assert ACCURACY.fitness(outcome) == FAILED
+    assert ACCURACY.best_learning_rate(outcome) is None
+
+
+def test_promise_orders_by_how_far_a_candidate_came_then_by_how_it_stood_there() -> None:
+    early = stopped((5, 0.1, 0, 0.8), (5, 0.1, 1, 0.6), (5, 0.2, 0, 0.1), (5, 0.2, 1, 0.3))
+    better = stopped((5, 0.1, 0, 0.8), (5, 0.1, 1, 0.7), (5, 0.2, 0, 0.1), (5, 0.2, 1, 0.3))
+    later = stopped((5, 0.1, 0, 0.8), (5, 0.1, 1, 0.6), (5, 0.2, 0, 0.4), (5, 0.2, 1, 0.4), (9, 0.2, 0, 0.1),
+                    (9, 0.2, 1, 0.2))  # fmt: skip
+    assert ACCURACY.promise(early) == (5, pytest.approx(0.7))
+    assert ACCURACY.promise(later) == (9, pytest.approx(0.15))
+    ranked = [ACCURACY.promise(each) for each in (early, better, later)]
+    assert [NO_PROMISE, *ranked] == sorted([*ranked, NO_PROMISE])
+    assert Judge("mse", maximise=False).promise(stopped((5, 0.1, 0, 3.0), metric="mse")) == (5, -3.0)
+    assert ACCURACY.promise(scored((5, 0.1, 0, 0.99))) == NO_PROMISE
 
 
 def test_an_unmeasured_metric_is_named_with_its_kin() -> None:

@@ -24,12 +24,14 @@ from symloss.judging.tasks import make_task
 from symloss.language.candidate import State
 from symloss.language.lossfile import read_loss
 from symloss.running.config import experiment_toml, load_experiment
+from symloss.running.halving import Halving
 from symloss.running.observer import Progress, Silent
 from symloss.running.planning import Cutter
 from symloss.running.run import RunResult, resume, search
 from symloss.running.rundir import RunDirectory, default_directory, find_run
-from symloss.running.store import RunStore
+from symloss.running.store import TRAINED, RunStore
 from symloss.settings import read_toml
+from symloss.telling.ranking import rank_run
 from tests.fakes import FakePool, PowerCutError
 
 TABLE: dict[str, Any] = {
@@ -116,6 +118,51 @@ def test_a_run_searches_tries_the_winner_and_keeps_everything(whole: tuple[Path,
     assert set(meta["sessions"][0]) == {"started", "workers", "versions", "platform", "cpus", "seconds"}
     assert load_experiment(folder / "experiment.toml").budget.learning_rates is not None
     assert 'name = "evomal"' in (folder / "grammar.toml").read_text()
+
+
+def test_rungs_stop_candidates_by_what_earlier_generations_came_to(whole: tuple[Path, FakePool, RunResult]) -> None:
+    folder, pool, result = whole
+    searched = [job.plan.thresholds for job in pool.jobs if len(job.plan.rungs) == 2]
+    assert searched[0] == (None,)  # the first generation
+    assert sum(thresholds != (None,) for thresholds in searched) >= 2
+    assert all(not job.plan.thresholds for job in pool.jobs if len(job.plan.rungs) == 1)  # the finals
+    counts = states(folder)
+    assert counts[State.STOPPED] > 0
+    assert result.progress.counts[State.STOPPED] == counts[State.STOPPED]
+    assert result.progress.evaluated == sum(counts[state] for state in TRAINED if state in counts)
+    with RunStore.read(folder / "run.sqlite") as store:
+        outcomes, batches = store.outcomes(), {each.number: each.batch for each in store.candidates()}
+        assert rank_run(store)[0].fitness == max(entry.fitness for entry in result.front)
+    assert all(batches[number] > 0 for number, each in outcomes.items() if each.state is State.STOPPED)
+    # What was told of the generations before is all that a job's thresholds depend on.
+    for job in (job for job in pool.jobs if len(job.plan.rungs) == 2):
+        halving, batch = Halving((2,), 3.0, "accuracy", maximise=True), batches[job.candidates[0][0]]
+        halving.tell([each for number, each in outcomes.items() if batches[number] < batch])
+        assert job.plan.thresholds == halving.thresholds()
+
+
+def test_rungs_stop_nobody_where_the_factor_is_one(
+    whole: tuple[Path, FakePool, RunResult], tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    pool = use(fake())
+    search(TABLE, out=tmp_path / "run", overrides=["budget.reduction_factor=1"])
+    assert not any(job.plan.thresholds for job in pool.jobs)
+    assert State.STOPPED not in states(tmp_path / "run")
+
+
+def test_a_run_from_before_there_was_a_factor_goes_on_without_one(
+    tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    use(fake())
+    search(TABLE, out=tmp_path / "run", overrides=["budget.reduction_factor=1", "stop.generations=2"])
+    kept = tmp_path / "run" / "experiment.toml"
+    lines = kept.read_text().splitlines()
+    kept.write_text("\n".join(line for line in lines if not line.startswith("reduction_factor")))
+    use(fake())
+    resume(tmp_path / "run", overrides=["stop.generations=3"])
+    use(fake())
+    search(TABLE, out=tmp_path / "same", overrides=["budget.reduction_factor=1"])
+    assert digest(tmp_path / "run") == digest(tmp_path / "same")
 
 
 def test_the_digest_does_not_depend_on_the_order_in_which_jobs_end(

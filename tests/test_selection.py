@@ -8,9 +8,12 @@ import pytest
 
 from symloss.language.grammar import load_grammar
 from symloss.language.tree import parse_tree
+from symloss.searching.fitness import FAILED
 from symloss.searching.selection import (
     Individual,
+    Select,
     SelectionSettings,
+    by_merit,
     double_tournament,
     pareto,
     roulette,
@@ -23,6 +26,10 @@ USUAL = SelectionSettings()
 
 def individual(number: int, fitness: float, complexity: int = 3) -> Individual:
     return Individual(number, number, TREE, fitness, complexity)
+
+
+def stopped(number: int, step: int, score: float, complexity: int = 3) -> Individual:
+    return Individual(number, number, TREE, -math.inf, complexity, (step, score))
 
 
 def shares(chosen: list[Individual]) -> dict[int, float]:
@@ -67,6 +74,34 @@ def test_double_tournament_prefers_the_simpler_of_equally_fit_ones() -> None:
     assert shares(double_tournament(pool, 4000, random.Random(0), strict))[0] == pytest.approx(0.75, abs=0.03)
     blind = SelectionSettings(tournament_size=1, parsimony_size=1.0)
     assert shares(double_tournament(pool, 4000, random.Random(0), blind))[0] == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("select", [tournament, double_tournament, pareto])
+def test_who_was_stopped_loses_to_all_with_a_fitness_and_wins_over_who_came_less_far(select: Select) -> None:
+    pool = [
+        individual(0, 0.1, 9),
+        stopped(1, 100, 0.2),
+        stopped(2, 50, 0.9),
+        stopped(3, 50, 0.8),
+        individual(4, FAILED),
+    ]
+    blind = SelectionSettings(tournament_size=60, parsimony_size=1.0)
+    for best in range(5):
+        chosen = select(pool[best:], 20, random.Random(0), blind)
+        assert {each.number for each in chosen} == {best}
+
+
+def test_roulette_leaves_out_who_was_stopped() -> None:
+    pool = [individual(0, 0.1), stopped(1, 100, 0.9)]
+    assert set(shares(roulette(pool, 100, random.Random(0), USUAL))) == {0}
+
+
+def test_ranks_are_by_merit_then_by_simplicity() -> None:
+    scored = [individual(7, 0.5, 3), individual(8, 0.5, 9), individual(1, 0.4)]
+    early = [stopped(2, 100, 0.1), stopped(3, 50, 0.9, 2), stopped(4, 50, 0.9, 8), stopped(5, 50, 0.3)]
+    ranked = [*scored, *early, individual(6, -math.inf)]
+    shuffled = random.Random(0).sample(ranked, len(ranked))
+    assert [each.number for each in by_merit(shuffled)] == [each.number for each in ranked]
 
 
 def test_pareto_keeps_the_fittest_and_the_simplest_alike() -> None:

@@ -1,4 +1,4 @@
-"""The size of stacks: the smallest that is nearly the quickest, within the memory, and free to differ only where it may."""
+"""The size of stacks: the smallest that is nearly the quickest, within the memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

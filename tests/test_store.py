@@ -78,6 +78,20 @@ def test_what_is_written_reads_back(store: RunStore) -> None:
     assert store.meta() == {"seed": 1}
 
 
+def test_who_was_stopped_reads_back_with_what_was_measured(store: RunStore) -> None:
+    early = Outcome(1, State.STOPPED, "below the rung", measurements=tuple(
+        Measurement(50, 0.1, seed, {"accuracy": 0.5}) for seed in (0, 1)))  # fmt: skip
+    partly = Outcome(2, State.SCORED, measurements=(
+        Measurement(50, 0.1, 0, {"accuracy": 0.5}), Measurement(50, 0.2, 0, {"accuracy": 0.7}),
+        Measurement(300, 0.2, 0, {"accuracy": 0.9})))  # fmt: skip
+    store.write_batch(0, [candidate(number) for number in range(4)], [Outcome(3, State.DIVERGED, "nan")])
+    store.write_outcomes([early, partly])
+    assert store.outcomes()[1] == early
+    assert store.reached() == {50: 3, 300: 1}
+    assert store.evaluations() == 3
+    assert store.counts()[State.STOPPED] == 1
+
+
 def test_a_part_can_be_read(store: RunStore) -> None:
     store.write_batch(0, [candidate(number) for number in range(5)], [])
     store.write_outcomes([scored(number) for number in range(5)])
@@ -250,6 +264,8 @@ def test_files_that_are_refused(
         "UPDATE outcomes SET state = 'weird' WHERE candidate = 3",
         "DELETE FROM measurements WHERE candidate = 3",
         "UPDATE outcomes SET reason = 'why' WHERE candidate = 3",
+        "UPDATE outcomes SET state = 'stopped' WHERE candidate = 3",
+        "UPDATE outcomes SET state = 'diverged', reason = 'why' WHERE candidate = 3",
         "UPDATE candidates SET parents = 'x' WHERE number = 3",
         "UPDATE candidates SET seed = 'x' WHERE number = 3",
         "UPDATE meta SET value = '{'",

@@ -27,6 +27,8 @@ class Plan:
         stack: `stacked` trains all at once, `single` one by one, `auto` measures which pays.
         members: models in one stack at most; None for as many as the memory holds.
         memory: bytes that a stack may take; what is larger is cut into several.
+        thresholds: of each rung but the last, what a learning rate's mean over the seeds must reach there by the
+            judging metric, in its own units, to train on; None lets all go on, and so does an empty tuple everywhere.
 
     Raises:
         ExperimentError: a value is out of its range.
@@ -40,6 +42,7 @@ class Plan:
     stack: str = "auto"
     members: int | None = None
     memory: int = MEMORY
+    thresholds: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rungs", self.rungs or (self.steps,))
@@ -59,8 +62,16 @@ class Plan:
             raise ExperimentError(f"[budget] memory and members must be at least 1, got {self.memory}, {self.members}.")
         if self.measure not in (("valid",), ("test",)):
             raise ExperimentError(f"measure must be ('valid',) or ('test',), got {self.measure!r}.")
+        if self.thresholds and len(self.thresholds) != len(self.rungs) - 1:
+            raise ExperimentError(
+                f"A plan with {len(self.rungs)} rungs takes a threshold for each but the last, got {self.thresholds!r}."
+            )
         if self.measure == ("test",) and len(self.learning_rates) > 1:
             raise ExperimentError("The test part is measured at one learning rate: choose it on validation first.")
+
+    def legs(self) -> list[tuple[int, float | None]]:
+        """Return each rung with its threshold."""
+        return list(zip(self.rungs, (*(self.thresholds or (None,) * (len(self.rungs) - 1)), None), strict=True))
 
 
 @dataclass(frozen=True)
@@ -68,9 +79,10 @@ class Trained:
     """How one candidate's training ended.
 
     Args:
-        state: SCORED, DIVERGED, CRASHED or TIMED_OUT.
+        state: SCORED, STOPPED, DIVERGED, CRASHED or TIMED_OUT.
         reason: why it is not SCORED, in words.
-        measurements: of the learning rates at which all seeds stayed finite; by learning rate, seed, step.
+        measurements: of the learning rates at which all seeds stayed finite, up to the rung at which each was stopped;
+            by learning rate, seed, step.
         outputs: of the trained models on the test part, float32 `(seeds, n, outputs)`, when the plan measures it.
     """
 

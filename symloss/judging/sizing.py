@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from symloss.errors import ExperimentError
-from symloss.judging.batches import Data, load
+from symloss.judging.batches import load
 from symloss.judging.kernel import Function
 from symloss.judging.memory import bytes_of_judged, bytes_per_member, candidates_per_stack, members_that_fit
 from symloss.judging.plan import Plan, Trained
-from symloss.judging.stack import Stack, start
+from symloss.judging.stack import start
 from symloss.judging.tasks.task import Task
-from symloss.judging.train import take_step, train_together
-from symloss.language.slots import SLOTS, Slot
+from symloss.judging.train import Training, take_step, train_together
 
 NEAR = 1.1  # times the least time per candidate that a smaller stack may take: the smaller leaves more to other workers
 LONG = 0.25  # seconds of one trial, beyond which no larger stack is tried
@@ -72,8 +71,8 @@ def _times(function: Function, task: Task, plan: Plan, limit: int, clock: Clock)
     data, times = load(task, trial), {}
     for width in sorted({*(2**n for n in range(limit.bit_length())), limit}):
         functions = [function] * width
-        stack = start(functions, task, trial, stacked=True)
-        steps = partial(_take_steps, stack, functions, SLOTS[task.slot], data)
+        training = Training(functions, task, data, start(functions, task, trial, stacked=True))
+        steps = partial(_take_steps, training)
         steps()  # the first steps find their memory
         long = clock(steps)
         times[width] = long / STEPS / width
@@ -82,9 +81,9 @@ def _times(function: Function, task: Task, plan: Plan, limit: int, clock: Clock)
     return times
 
 
-def _take_steps(stack: Stack, functions: Sequence[Function], slot: Slot, data: Data) -> None:
-    for step in range(1, STEPS + 1):
-        take_step(stack, functions, slot, data, step, {})
+def _take_steps(training: Training) -> None:
+    for training.step in range(1, STEPS + 1):
+        take_step(training)
 
 
 def _train(functions: Sequence[Function], task: Task, plan: Plan, steps: int) -> list[Trained]:

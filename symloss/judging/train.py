@@ -3,9 +3,9 @@
 Each candidate gives its own gradient at the model's output; mini-batches and initial weights are the same for all.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,13 +17,13 @@ from symloss.judging.batches import Data, load
 from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.failures import Failures, blamed
 from symloss.judging.kernel import Function
-from symloss.judging.memory import ROWS, candidates_per_stack
+from symloss.judging.memory import candidates_per_stack
 from symloss.judging.plan import Plan, Trained
+from symloss.judging.rungs import Cut, Record, cut_at, cut_in_words, mean_score, measure, member_model
 from symloss.judging.stack import Column, Stack, start
-from symloss.judging.tasks.metrics import apply
 from symloss.judging.tasks.task import Task, stream
 from symloss.language.candidate import Measurement, State
-from symloss.language.slots import SLOTS, Slot
+from symloss.language.slots import SLOTS
 
 SWEEP = 50  # steps between two looks for learning rates that have diverged
 
@@ -46,7 +46,7 @@ def train_cohort(functions: Sequence[Function], task: Task, plan: Plan, stop: St
 
     Returns:
         One per function, in order. A function that raises or diverges fails alone; a learning rate at which a seed
-        diverges leaves alone, unmeasured, as long as another of its candidate is sound.
+        diverges leaves alone, unmeasured, and one that a rung stops leaves with what was measured so far.
 
     Raises:
         LeftUndoneError: `stop` became true.
@@ -62,48 +62,72 @@ def train_cohort(functions: Sequence[Function], task: Task, plan: Plan, stop: St
     return [trained for part in parts for trained in train_together(part, task, plan, stop, stacked=True)]
 
 
+@dataclass
+class Training:
+    """A stack on its way.
+
+    Args:
+        step: optimiser steps done.
+        failures: candidates that have failed, and how.
+        stopped: columns that a rung has stopped.
+        records: what the rungs so far have measured.
+    """
+
+    functions: Sequence[Function]
+    task: Task
+    data: Data
+    stack: Stack
+    step: int = 0
+    failures: Failures = field(default_factory=dict)
+    stopped: dict[Column, Cut] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+
 def train_together(
     functions: Sequence[Function], task: Task, plan: Plan, stop: Stop = never, *, stacked: bool
 ) -> list[Trained]:
     """Train one stack; unstacked, it must be of one candidate, learning rate and seed."""
-    slot = SLOTS[task.slot]
-    data = load(task, plan)
-    stack = start(functions, task, plan, stacked)
-    failures: Failures = {}
-    records: list[Record] = []
-    for step in range(1, plan.steps + 1):
+    training = Training(functions, task, load(task, plan), start(functions, task, plan, stacked))
+    for rung, threshold in plan.legs():
+        advance(training, rung, stop)
+        stop_below(training, threshold)
+        if not training.stack.columns:
+            break
+    return [conclude(i, training, plan) for i in range(len(functions))]
+
+
+def advance(training: Training, rung: int, stop: Stop) -> None:
+    """Train to a rung, and measure there."""
+    stack, failures = training.stack, training.failures
+    while training.step < rung and stack.columns:
         if stop():
             raise LeftUndoneError
-        take_step(stack, functions, slot, data, step, failures)
-        if step in plan.rungs:
-            records.append(measure(stack, functions, slot, task, data, step, failures))
-        if step % SWEEP == 0 or step in plan.rungs:
-            sweep(stack, failures, step)
-        dismiss(stack, failures)
-        if not stack.columns:
-            break
-    return [conclude(i, stack, plan, records, failures) for i in range(len(functions))]
+        training.step += 1
+        take_step(training)
+        if training.step == rung:
+            training.records.append(measure(stack, training.functions, training.task, training.data, rung, failures))
+        if training.step == rung or training.step % SWEEP == 0:
+            sweep(training)
+        if failures:
+            leave(stack, [place for place, column in enumerate(stack.columns) if column.candidate in failures])
 
 
 # One step: every candidate's own gradient, and one backward pass through what they share.
 
 
-def take_step(
-    stack: Stack, functions: Sequence[Function], slot: Slot, data: Data, step: int, failures: Failures
-) -> None:
-    """Take every member's optimiser step on the rows of a step, which counts from 1."""
-    x, y = data.batch(step)
-    stack.stepper.step(stack.parameters, differentiate(stack, functions, slot, x, y, failures))
+def take_step(training: Training) -> None:
+    """Take every member's optimiser step on the rows of the training's step."""
+    stack = training.stack
+    stack.stepper.step(stack.parameters, differentiate(training, *training.data.batch(training.step)))
 
 
-def differentiate(
-    stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, y: Tensor, failures: Failures
-) -> dict[str, Tensor]:
+def differentiate(training: Training, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """Return every member's gradient; a loss that is not finite ends its member."""
-    if slot.shares_forward:
-        losses, gradients = through_output(stack, x, y, failures)
+    stack = training.stack
+    if SLOTS[training.task.slot].shares_forward:
+        losses, gradients = through_output(stack, x, y, training.failures)
     else:
-        losses, gradients = through_model(stack, functions, slot, x, y, failures)
+        losses, gradients = through_model(training, x, y)
     stack.alive &= losses.isfinite()
     return gradients
 
@@ -118,15 +142,14 @@ def through_output(stack: Stack, x: Tensor, y: Tensor, failures: Failures) -> tu
     return losses, stack.backward(output, at_output)
 
 
-def through_model(
-    stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, y: Tensor, failures: Failures
-) -> tuple[Tensor, dict[str, Tensor]]:
+def through_model(training: Training, x: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Differentiate formulas inside the model: each candidate has a forward and backward pass of its own."""
+    stack, functions, slot = training.stack, training.functions, SLOTS[training.task.slot]
     losses = torch.zeros(stack.alive.shape)
     gradients = {name: torch.zeros_like(value) for name, value in stack.parameters.items()}
     for i, columns in stack.spans().items():
         own = {n: v.detach()[:, columns].contiguous().requires_grad_() for n, v in stack.parameters.items()}
-        with blamed(i, failures):
+        with blamed(i, training.failures):
             output = slot.forward(functions[i], member_model(stack, own, columns), x)
             loss = slot.objective(functions[i], output, y)
             values = torch.autograd.grad(loss.sum(), list(own.values()), materialize_grads=True, allow_unused=True)
@@ -136,85 +159,32 @@ def through_model(
     return losses, gradients
 
 
-def member_model(stack: Stack, parameters: Mapping[str, Tensor], columns: slice) -> Callable[..., Tensor]:
-    """Return the model of some columns as a function of its inputs and what else its forward takes."""
-    buffers = {name: value[:, columns] for name, value in stack.buffers.items()}
-
-    def model(x: Tensor, *rest: Any) -> Tensor:
-        return stack.run(parameters, buffers, x, *rest)
-
-    return model
+# Leaving.
 
 
-# Measuring, and leaving.
-
-
-@dataclass(frozen=True)
-class Record:
-    """What one rung measured.
-
-    Args:
-        columns: in the stack at that step.
-        values: metric -> `(seeds, columns)`.
-        outputs: `(seeds, columns, n, outputs)`, kept for the test part only.
-    """
-
-    step: int
-    columns: tuple[Column, ...]
-    values: Mapping[str, Tensor]
-    outputs: Tensor | None
-
-
-def measure(
-    stack: Stack, functions: Sequence[Function], slot: Slot, task: Task, data: Data, step: int, failures: Failures
-) -> Record:
-    """Compute every metric for every member; a metric that is not finite ends its member."""
-    stack.model.eval()
-    with torch.no_grad():
-        chunks = torch.split(data.judged_x, ROWS, dim=1)
-        outputs = torch.cat([predict(stack, functions, slot, x, failures) for x in chunks], dim=2)
-        place = f"task '{task.name}'"
-        values = {metric.name: apply(place, metric, outputs, data.judged_y) for metric in task.metrics}
-        for value in (*values.values(), outputs.flatten(2).sum(-1)):
-            stack.alive &= value.isfinite()
-    stack.model.train()
-    return Record(step, tuple(stack.columns), values, outputs if data.is_test else None)
-
-
-def predict(stack: Stack, functions: Sequence[Function], slot: Slot, x: Tensor, failures: Failures) -> Tensor:
-    """Return every member's outputs `(seeds, columns, rows, outputs)` for inputs `(seeds, rows, ...)`."""
-    if slot.shares_forward:
-        return stack.forward(x)
-    pieces: dict[int, Tensor] = {}
-    for i, columns in stack.spans().items():
-        own = {name: value[:, columns].contiguous() for name, value in stack.parameters.items()}
-        with blamed(i, failures):
-            pieces[i] = slot.forward(functions[i], member_model(stack, own, columns), x)
-    width = next((piece.shape[-1] for piece in pieces.values()), 1)
-    shape = len(x), len(stack.columns), x.shape[1], width
-    outputs = torch.full(shape, torch.nan)
-    for i, columns in stack.spans().items():
-        if i in pieces:
-            outputs[:, columns] = pieces[i]
-    return outputs
-
-
-def sweep(stack: Stack, failures: Failures, step: int) -> None:
-    """Let learning rates leave at which a seed is not finite any more, and candidates that have no other."""
+def sweep(training: Training) -> None:
+    """Let learning rates leave at which a seed is not finite any more; candidates that have no other have failed."""
+    stack = training.stack
     for value in stack.parameters.values():
         stack.alive &= value.detach().isfinite().flatten(2).all(-1)
     sound = stack.alive.all(0)
+    stopped = {column.candidate for column in training.stopped}
     for candidate, columns in stack.spans().items():
-        if candidate not in failures and not sound[columns].any():
-            reason = f"loss, weights or metrics were not finite at any learning rate by step {step}"
-            failures[candidate] = (State.DIVERGED, reason)
+        if candidate not in training.failures and candidate not in stopped and not sound[columns].any():
+            reason = f"loss, weights or metrics were not finite at any learning rate by step {training.step}"
+            training.failures[candidate] = (State.DIVERGED, reason)
     leave(stack, [place for place in range(len(stack.columns)) if not sound[place]])
 
 
-def dismiss(stack: Stack, failures: Failures) -> None:
-    """Let candidates leave that have failed."""
-    if failures:
-        leave(stack, [place for place, column in enumerate(stack.columns) if column.candidate in failures])
+def stop_below(training: Training, threshold: float | None) -> None:
+    """Let learning rates leave that do not reach the threshold of the last rung."""
+    stack, metric = training.stack, training.task.metric
+    if threshold is None or not stack.columns:
+        return
+    last = training.records[-1]
+    cuts = {each: cut_at(last.step, mean_score([last], each, metric), threshold, metric) for each in stack.columns}
+    training.stopped |= {column: cut for column, cut in cuts.items() if cut is not None}
+    leave(stack, [place for place, column in enumerate(stack.columns) if cuts[column] is not None])
 
 
 def leave(stack: Stack, places: Collection[int]) -> None:
@@ -223,32 +193,29 @@ def leave(stack: Stack, places: Collection[int]) -> None:
         stack.keep([place for place in range(len(stack.columns)) if place not in places])
 
 
-def conclude(candidate: int, stack: Stack, plan: Plan, records: Sequence[Record], failures: Failures) -> Trained:
-    """Gather a candidate's measurements at the learning rates that stayed sound to the end."""
-    if candidate in failures:
-        return Trained(*failures[candidate])
+def conclude(candidate: int, training: Training, plan: Plan) -> Trained:
+    """Gather a candidate's measurements: at the learning rates that stayed sound, up to where each was stopped."""
+    if candidate in training.failures:
+        return Trained(*training.failures[candidate])
+    done = [column for column in training.stack.columns if column.candidate == candidate]
+    cuts = {column: cut for column, cut in training.stopped.items() if column.candidate == candidate}
     measurements = tuple(
-        Measurement(record.step, plan.learning_rates[column.rate], seed, values_of(record, column, s))
-        for column in stack.columns
-        if column.candidate == candidate
+        Measurement(record.step, plan.learning_rates[column.rate], seed, record.of(column, s))
+        for column in sorted([*done, *cuts])
         for s, seed in enumerate(plan.seeds)
-        for record in records
+        for record in training.records
+        if column in record.places
     )
-    return Trained(State.SCORED, "", measurements, outputs_of(records[-1], candidate))
-
-
-def values_of(record: Record, column: Column, seed: int) -> dict[str, float]:
-    """Return one member's metrics."""
-    place = record.columns.index(column)
-    return {name: float(values[seed, place]) for name, values in record.values.items()}
+    if not done:
+        return Trained(State.STOPPED, cut_in_words(cuts.values(), training.task.metric), measurements)
+    return Trained(State.SCORED, "", measurements, outputs_of(training.records[-1], candidate))
 
 
 def outputs_of(record: Record, candidate: int) -> NDArray[np.float32] | None:
     """Return a candidate's outputs on the test part, `(seeds, n, outputs)`, at the plan's one learning rate."""
     if record.outputs is None:
         return None
-    place = record.columns.index(Column(candidate, 0))
-    outputs: NDArray[np.float32] = record.outputs[:, place].float().numpy().copy()
+    outputs: NDArray[np.float32] = record.outputs[:, record.places[Column(candidate, 0)]].float().numpy().copy()
     return outputs
 
 
@@ -259,26 +226,56 @@ def train_singly(function: Function, task: Task, plan: Plan, stop: Stop = never)
     """Train one candidate's members one after the other, each as a stack of one."""
     plans = [replace(plan, learning_rates=(rate,)) for rate in plan.learning_rates]
     by_rate = [train_rate(function, task, each, stop) for each in plans]
-    broken = next((t for t in by_rate if t.state in (State.CRASHED, State.TIMED_OUT)), None)
+    broken = next((t for t, _ in by_rate if t.state in (State.CRASHED, State.TIMED_OUT)), None)
     if broken is not None:
         return broken
-    sound = [trained for trained in by_rate if trained.state is State.SCORED]
-    if not sound:
-        return by_rate[-1]
-    measurements = tuple(one for trained in sound for one in trained.measurements)
-    return Trained(State.SCORED, "", measurements, sound[0].outputs)
+    measurements = tuple(one for trained, _ in by_rate for one in trained.measurements)
+    done = [trained for trained, _ in by_rate if trained.state is State.SCORED]
+    cuts = [cut for _, cut in by_rate if cut is not None]
+    if done:
+        return Trained(State.SCORED, "", measurements, done[0].outputs)
+    return Trained(State.STOPPED, cut_in_words(cuts, task.metric), measurements) if cuts else by_rate[-1][0]
 
 
-def train_rate(function: Function, task: Task, plan: Plan, stop: Stop) -> Trained:
-    """Train one learning rate's seeds, until one fails."""
-    done: list[Trained] = []
-    for seed in plan.seeds:
+def train_rate(function: Function, task: Task, plan: Plan, stop: Stop) -> tuple[Trained, Cut | None]:
+    """Train one learning rate's seeds from rung to rung, until one fails or a rung stops them."""
+    plans = [replace(plan, seeds=(seed,), thresholds=()) for seed in plan.seeds]
+    draws, trainings = [Draws(seed) for seed in plan.seeds], []
+    for each, own in zip(plans, draws, strict=True):
+        with own.used():
+            data, stack = load(task, each), start([function], task, each, stacked=False)
+        trainings.append(Training([function], task, data, stack))
+    cut = None
+    for rung, threshold in plan.legs():
+        for training, each, own in zip(trainings, plans, draws, strict=True):
+            with own.used():
+                advance(training, rung, stop)
+            if training.failures:
+                return conclude(0, training, each), None
+        score = mean_score((training.records[-1] for training in trainings), Column(0, 0), task.metric)
+        cut = cut_at(rung, score, threshold, task.metric)
+        if cut is not None:
+            break
+    ended = [conclude(0, training, each) for training, each in zip(trainings, plans, strict=True)]
+    outputs = [trained.outputs for trained in ended if trained.outputs is not None]
+    measurements = tuple(one for trained in ended for one in trained.measurements)
+    if cut is not None:
+        return Trained(State.STOPPED, cut_in_words([cut], task.metric), measurements), cut
+    return Trained(State.SCORED, "", measurements, np.concatenate(outputs) if outputs else None), None
+
+
+class Draws:
+    """The global random numbers of one training, for example of dropout: those of no other, and not disturbed by it."""
+
+    def __init__(self, seed: int) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "dropout"))
-            (trained,) = train_together([function], task, replace(plan, seeds=(seed,)), stop, stacked=False)
-        if trained.state is not State.SCORED:
-            return trained
-        done.append(trained)
-    outputs = [trained.outputs for trained in done if trained.outputs is not None]
-    measurements = tuple(one for trained in done for one in trained.measurements)
-    return Trained(State.SCORED, "", measurements, np.concatenate(outputs) if outputs else None)
+            self._state = torch.get_rng_state()
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Draw from them, going on where they were left."""
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._state)
+            yield
+            self._state = torch.get_rng_state()

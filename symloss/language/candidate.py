@@ -14,11 +14,15 @@ class State(StrEnum):
     """How a candidate ended; exactly one for every candidate that a search has issued."""
 
     SCORED = "scored"
+    STOPPED = "stopped"
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
     DIVERGED = "diverged"
     TIMED_OUT = "timed_out"
     CRASHED = "crashed"
+
+
+MEASURED = (State.SCORED, State.STOPPED)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A candidate's typed end. Only SCORED holds measurements; every other state holds a reason in words.
+    """A candidate's typed end. Every state but SCORED holds a reason in words.
+
+    SCORED holds measurements of a whole training, and so does none other. STOPPED holds those up to the rung at which
+    the last of its learning rates was stopped: they say how it began, and are no score.
 
     Args:
         candidate: the candidate's number.
@@ -83,6 +90,7 @@ class Outcome:
 
     def __post_init__(self) -> None:
         scored = self.state is State.SCORED
-        assert scored == bool(self.measurements), "only a scored outcome holds measurements"
+        measured = self.state in MEASURED
+        assert measured == bool(self.measurements), "scored and stopped outcomes hold measurements, no others do"
         assert scored != bool(self.reason), "every state but scored holds a reason"
         assert (self.twin is not None) == (self.state is State.DUPLICATE), "a duplicate names its twin"

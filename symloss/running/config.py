@@ -34,6 +34,8 @@ from symloss.settings import (
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 RATES = several(number(0.0, above=True), "[0.001, 0.01], each positive and finite")
 
+REDUCTION_FACTOR = 3.0  # as in successive halving
+
 # What a resumed run may change: results so far do not depend on these.
 CHANGEABLE = ("stop", "finals")
 
@@ -46,7 +48,9 @@ class Budget:
         steps: optimiser steps of each training.
         learning_rates: every candidate trains at each, and is judged at its best one; None for the task's own.
         seeds: trainings per learning rate, each with weights, order, noise and split of its own.
-        rungs: steps below `steps` at which validation is measured as well.
+        rungs: steps below `steps` at which validation is measured, and hopeless learning rates are stopped.
+        reduction_factor: of all learning rates of all earlier candidates, the best one in so many go on at each rung;
+            1 stops nobody; None for 3.
         cohort: candidates that train together.
         stack: train a cohort as one stacked model, one by one, or as a short measurement says.
         timeout: seconds that one cohort may take.
@@ -57,6 +61,7 @@ class Budget:
     learning_rates: tuple[float, ...] | None = setting(RATES, None)
     seeds: int = setting(whole(1), 2)
     rungs: tuple[int, ...] = setting(several(whole(1), "[50, 100]", at_least=0), ())
+    reduction_factor: float | None = setting(number(1.0), None)
     cohort: int = setting(whole(1), COHORT)
     stack: str = setting(choice("auto", "stacked", "single"), "auto")
     timeout: float = setting(duration(), 120.0)
@@ -199,8 +204,10 @@ def resolved(experiment: Experiment, learning_rates: Sequence[float]) -> Experim
         learning_rates: the task's own.
 
     Returns:
-        The experiment with all learning rates and steps in place, as it is kept with its run.
+        The experiment with all learning rates, steps and the reduction factor in place, as it is kept with its run.
     """
+    # Not a default of the record: a run that was begun before there was a factor goes on without one.
+    factor = experiment.budget.reduction_factor or (REDUCTION_FACTOR if experiment.budget.rungs else None)
     rates = experiment.budget.learning_rates or tuple(learning_rates)
     beyond = (float(f"{min(rates) / 3:.3g}"), *rates, float(f"{max(rates) * 3:.3g}"))
     finals = replace(
@@ -208,7 +215,8 @@ def resolved(experiment: Experiment, learning_rates: Sequence[float]) -> Experim
         steps=experiment.finals.steps or experiment.budget.steps,
         learning_rates=experiment.finals.learning_rates or tuple(sorted(beyond)),
     )
-    return replace(experiment, budget=replace(experiment.budget, learning_rates=rates), finals=finals)
+    budget = replace(experiment.budget, learning_rates=rates, reduction_factor=factor)
+    return replace(experiment, budget=budget, finals=finals)
 
 
 def experiment_toml(experiment: Experiment) -> str:

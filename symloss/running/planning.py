@@ -13,6 +13,7 @@ from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Candidate
 from symloss.language.grammar import Grammar
 from symloss.running.config import Experiment
+from symloss.running.halving import Halving
 from symloss.running.seeds import finals_seeds, search_seeds
 from symloss.running.trials import Trials
 from symloss.searching.fitness import Judge
@@ -52,6 +53,12 @@ def plan_trainings(experiment: Experiment, stacking: Decision | None = None) -> 
     rungs = (*sorted(budget.rungs), budget.steps)
     plan = Plan(budget.steps, budget.learning_rates, seeds, rungs, ("valid",), budget.stack, None, budget.memory)
     return plan if stacking is None else replace(plan, stack=stacking.stack, members=stacking.members)
+
+
+def plan_halving(experiment: Experiment, task: Task) -> Halving:
+    """Return what decides the thresholds of a resolved experiment's rungs; it knows of no training yet."""
+    budget = experiment.budget
+    return Halving(sorted(budget.rungs), budget.reduction_factor or 1.0, task.metric.name, task.metric.maximise)
 
 
 def plan_finals(experiment: Experiment, stacking: Decision) -> Trials:

@@ -6,13 +6,14 @@ All that a search learns comes out of the run store, so a resume is the same loo
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
 from symloss.judging.cluster import check_reachable
+from symloss.judging.plan import Plan
 from symloss.judging.screen import Screen
 from symloss.judging.stacking import Decision, choose_stacking
 from symloss.judging.tasks import make_task
@@ -33,7 +34,7 @@ from symloss.running.config import (
 )
 from symloss.running.finals import Finals, run_finals
 from symloss.running.observer import Observer, Progress, Silent
-from symloss.running.planning import Cutter, plan_finals, plan_trainings
+from symloss.running.planning import Cutter, plan_finals, plan_halving, plan_trainings
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
 from symloss.running.stopping import Ending
@@ -89,8 +90,9 @@ def search_run(session: Session, ending: Ending) -> str:
     Returns:
         Why the search ended, in words.
     """
-    search, store = session.search, session.store
-    screen = Screen(session.work.task.slot, session.work.task.width)
+    search, store, work = session.search, session.store, session.work
+    plan, halving = plan_trainings(work.experiment, session.stacking), plan_halving(work.experiment, work.task)
+    screen = Screen(work.task.slot, work.task.width)
     for batch in count():
         if reason := ending.reason():
             return reason
@@ -101,13 +103,14 @@ def search_run(session: Session, ending: Ending) -> str:
         screened = screen.check(candidates)
         store.write_batch(batch, candidates, [outcome for outcome in screened if outcome is not None])
         left = [each for each, outcome in zip(candidates, screened, strict=True) if outcome is None]
-        stored = _train(session, ending, candidates, left)
+        stored = _train(session, ending, replace(plan, thresholds=halving.thresholds()), candidates, left)
         if len(stored) < len(candidates):
             return ending.cut_short()
         if not ending.replaying:
-            withdraw_finals(session.work.run, store)
+            withdraw_finals(work.run, store)
         told = [stored[candidate.number] for candidate in candidates]
         search.tell(told)
+        halving.tell(told)
         ending.told_batch(told, search.archive)
         leader = ending.best[1] if ending.best else None
         store.write_told(StoredBatch(batch, len(told), leader, time.monotonic() - began))
@@ -117,14 +120,14 @@ def search_run(session: Session, ending: Ending) -> str:
 
 
 def _train(
-    session: Session, ending: Ending, candidates: Sequence[Candidate], left: Sequence[Candidate]
+    session: Session, ending: Ending, plan: Plan, candidates: Sequence[Candidate], left: Sequence[Candidate]
 ) -> dict[int, Outcome]:
     """Train what the store does not know; return the batch's outcomes, fewer than candidates when cut short."""
     store, budget = session.store, session.work.experiment.budget
     first, last = candidates[0].number, candidates[-1].number
     known = store.outcomes(first, last)
     # Cut before looking at what is known: cohorts must be those of a run without a break.
-    jobs = Cutter(plan_trainings(session.work.experiment, session.stacking), budget.cohort, budget.timeout)(left)
+    jobs = Cutter(plan, budget.cohort, budget.timeout)(left)
     missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
     for _, outcomes in session.pool.run(missing, ending.now):
         store.write_outcomes(outcomes)

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import RunError
-from symloss.language.candidate import Candidate, Measurement, Outcome, State
+from symloss.language.candidate import MEASURED, Candidate, Measurement, Outcome, State
 from symloss.running.storefile import create_file, guarded, open_file, read_file
 
-TRAINED = (State.SCORED, State.DIVERGED, State.TIMED_OUT, State.CRASHED)
+TRAINED = (State.SCORED, State.STOPPED, State.DIVERGED, State.TIMED_OUT, State.CRASHED)
 
 # What a run's result is: everything but timings and the machine.
 _RESULT = (
@@ -281,6 +281,14 @@ class RunStore:
         counts = self.counts()
         return sum(counts.get(state, 0) for state in TRAINED)
 
+    def reached(self) -> dict[int, int]:
+        """Return step -> how many trainings (candidate, learning rate, seed) went so far; diverged ones are unknown."""
+        rows = self._rows(
+            "SELECT last, COUNT(*) FROM (SELECT MAX(step) AS last FROM measurements "
+            "GROUP BY candidate, learning_rate, seed) GROUP BY last ORDER BY last"
+        )
+        return dict(rows)
+
     def batches(self) -> list[StoredBatch]:
         """Return the batches that the search was told about, in order."""
         return [StoredBatch(*row) for row in self._rows("SELECT * FROM batches ORDER BY number")]
@@ -316,7 +324,7 @@ class RunStore:
     def _outcome(self, row: tuple[Any, ...], measurements: tuple[Measurement, ...]) -> Outcome:
         number, state, reason, twin, seconds = row
         scored, doubled = state == State.SCORED, state == State.DUPLICATE
-        if state not in set(State) or scored != bool(measurements) or scored == bool(reason):
+        if state not in set(State) or (state in MEASURED) != bool(measurements) or scored == bool(reason):
             raise RunError(
                 f"{self.path} is damaged: the outcome of candidate {number} does not fit its state '{state}'."
             )

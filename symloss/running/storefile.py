@@ -11,7 +11,7 @@ from pathlib import Path
 from symloss.errors import RunError
 
 APPLICATION = 0x53594D4C  # "SYML", so that another program's file is known as such
-VERSION = 1
+VERSION = 2  # 2: candidates may be stopped at a rung
 WAIT = 30.0  # seconds that a reader waits for a transaction to end
 TABLES = {
     "meta", "candidates", "outcomes", "measurements", "batches", "trials", "trial_measurements", "trial_outputs",

@@ -147,5 +147,7 @@ class Ring:
 
 def job_name(formula: Formula, plan: Plan) -> str:
     """Name a job by all that decides its result within a run."""
-    deciding = {key: value for key, value in asdict(plan).items() if key not in SIZES}
+    deciding = {
+        key: value for key, value in asdict(plan).items() if key not in (*SIZES, "thresholds")
+    }  # none is stopped
     return hashlib.sha256(json.dumps([formula.slot, formula.text, deciding]).encode()).hexdigest()[:32]

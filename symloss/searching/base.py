@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from symloss.errors import FormulaError, RunError
 from symloss.language.candidate import Candidate, Outcome, State
@@ -16,7 +16,7 @@ from symloss.language.formula import Formula
 from symloss.language.grammar import Grammar
 from symloss.language.tree import Tree, grow
 from symloss.searching.archive import HallOfFame
-from symloss.searching.fitness import Judge
+from symloss.searching.fitness import Judge, Promise
 from symloss.searching.selection import Individual
 from symloss.searching.variation import repair
 from symloss.settings import setting, whole
@@ -50,6 +50,14 @@ class Draft:
     tree: Tree
     parents: tuple[int, ...] = ()
     variation: str = "initial"
+
+
+class Standing(NamedTuple):
+    """What a candidate came to: the number of its first twin, and that one's fitness and promise."""
+
+    origin: int
+    fitness: float
+    promise: Promise
 
 
 class Method(Protocol):
@@ -94,7 +102,7 @@ class Search:
         self._barren = 0  # rejected or duplicate candidates since the last that was trained
         self._readings: dict[str, Formula | str] = {}  # tree's text -> formula, or why there is none
         self._proposed: set[str] = set()  # keys
-        self._scores: dict[int, tuple[int, float]] = {}  # candidate -> number of its first twin, fitness
+        self._scores: dict[int, Standing] = {}
 
     def ask(self, n: int | None = None) -> list[Candidate]:
         """Propose candidates, numbered on from the last.
@@ -160,11 +168,12 @@ class Search:
             self._readings[tree.text] = _reading(tree)
         return self._readings[tree.text]
 
-    def _scored(self, outcomes: Sequence[Outcome]) -> dict[int, tuple[int, float]]:
-        scores: dict[int, tuple[int, float]] = {}
+    def _scored(self, outcomes: Sequence[Outcome]) -> dict[int, Standing]:
+        scores: dict[int, Standing] = {}
         for outcome in outcomes:
             if outcome.twin is None:
-                scores[outcome.candidate] = (outcome.candidate, self._judge.fitness(outcome))
+                fitness, promise = self._judge.fitness(outcome), self._judge.promise(outcome)
+                scores[outcome.candidate] = Standing(outcome.candidate, fitness, promise)
             else:
                 score = scores.get(outcome.twin) or self._scores.get(outcome.twin)
                 if score is None:
@@ -174,11 +183,11 @@ class Search:
         return scores
 
     def _enter(self, candidate: Candidate, tree: Tree, outcome: Outcome) -> Individual:
-        origin, fitness = self._scores[candidate.number]
+        origin, fitness, promise = self._scores[candidate.number]
         self._barren = self._barren + 1 if outcome.state in UNTRAINED else 0
         self.archive.add(candidate, fitness, origin)
         complexity = candidate.formula.complexity if candidate.formula else tree.size
-        return Individual(candidate.number, origin, tree, fitness, complexity)
+        return Individual(candidate.number, origin, tree, fitness, complexity, promise)
 
 
 def candidate_seed(seed: int, number: int) -> int:

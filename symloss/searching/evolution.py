@@ -11,7 +11,7 @@ from typing import Any
 from symloss.errors import ExperimentError
 from symloss.language.grammar import Grammar
 from symloss.searching.base import Draft, SearchSettings, grown
-from symloss.searching.selection import SELECTIONS, Individual, SelectionSettings
+from symloss.searching.selection import SELECTIONS, Individual, SelectionSettings, by_merit
 from symloss.searching.variation import crossover, mutate, repair
 from symloss.settings import Rule, choice, read_record, setting, whole
 
@@ -123,8 +123,7 @@ class Evolution:
 
 def distinct(individuals: Sequence[Individual]) -> list[Individual]:
     """Rank individuals, fittest first, and keep of twins the simplest."""
-    ranked = sorted(individuals, key=lambda each: (-each.fitness, each.complexity, each.number))
     found: dict[int, Individual] = {}
-    for each in ranked:
+    for each in by_merit(individuals):
         found.setdefault(each.origin, each)
     return list(found.values())

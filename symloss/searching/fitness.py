@@ -15,6 +15,10 @@ from symloss.language.candidate import Measurement, Outcome, State
 FAILED = -math.inf
 """The fitness of every outcome but SCORED."""
 
+Promise = tuple[int, float]  # how far a training was measured, and how it stood there
+
+NO_PROMISE: Promise = (0, FAILED)
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -35,8 +39,9 @@ class Judge:
     def fitness(self, outcome: Outcome) -> float:
         """Return the mean over seeds at the last measured step, at the best learning rate; less is worse.
 
-        A metric to be minimised counts negatively. A learning rate at which a seed is missing or not finite counts as
-        failed; when all do, or the outcome is not SCORED, the fitness is minus infinity.
+        Learning rates that a rung stopped before that step do not count. A metric to be minimised counts negatively. A
+        learning rate at which a seed is missing or not finite counts as failed; when all do, or the outcome is not
+        SCORED, the fitness is minus infinity.
 
         Raises:
             ExperimentError: the outcome was not measured by this metric.
@@ -48,9 +53,19 @@ class Judge:
         rates = {rate: fitness for rate, fitness in self._by_rate(outcome).items() if fitness > FAILED}
         return max(sorted(rates), key=rates.__getitem__, default=None)
 
+    def promise(self, outcome: Outcome) -> Promise:
+        """Return how far a STOPPED candidate came and how it stood there, at its best learning rate; more is better.
+
+        It orders those without a fitness among themselves, and is never compared with one: half a training is no score.
+        """
+        if outcome.state is not State.STOPPED:
+            return NO_PROMISE
+        return max(each.step for each in outcome.measurements), max(self._at_last_step(outcome).values())
+
     def _by_rate(self, outcome: Outcome) -> dict[float, float]:
-        if outcome.state is not State.SCORED:
-            return {}
+        return self._at_last_step(outcome) if outcome.state is State.SCORED else {}
+
+    def _at_last_step(self, outcome: Outcome) -> dict[float, float]:
         last = max(each.step for each in outcome.measurements)
         seeds = {each.seed for each in outcome.measurements}
         found: dict[float, dict[int, float]] = defaultdict(dict)

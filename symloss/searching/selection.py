@@ -1,6 +1,7 @@
 """Who becomes a parent: roulette, tournament, double tournament and Pareto tournament.
 
-Higher fitness is better; candidates that failed have minus infinity and lose to all that did not.
+Higher fitness is better; candidates that failed have minus infinity and lose to all that did not. So have those whose
+training was stopped early, and among them the one that came further, and stood better there, wins.
 """
 
 import math
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from deap import tools
 
 from symloss.language.tree import Tree, seeded
+from symloss.searching.fitness import NO_PROMISE, Promise
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Individual:
         origin: number of its first twin; its own where it has none.
         fitness: minus infinity for a failure.
         complexity: of its formula in nodes; of the tree where there is no formula.
+        promise: of a candidate whose training was stopped early; see `Judge.promise`.
     """
 
     number: int
@@ -29,6 +32,12 @@ class Individual:
     tree: Tree
     fitness: float
     complexity: int
+    promise: Promise = NO_PROMISE
+
+    @property
+    def merit(self) -> tuple[float, Promise]:
+        """What selection compares: the fitness, and among those without one how far they came."""
+        return self.fitness, self.promise
 
     def __len__(self) -> int:  # what DEAP's double tournament prefers to be small
         return self.complexity
@@ -53,8 +62,9 @@ Select = Callable[[Sequence[Individual], int, random.Random, SelectionSettings],
 def roulette(pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings) -> list[Individual]:
     """Select with a probability proportional to fitness (GLO, arXiv:1905.11528).
 
-    Negative fitness, of a metric that is minimised, is counted from the worst that did not fail. Unlike DEAP's roulette
-    it survives a pool in which all fail: then everyone is equally likely.
+    Who was stopped early has no fitness, and counts as failed. Negative fitness, of a metric that is minimised, is
+    counted from the worst that did not fail. Unlike DEAP's roulette it survives a pool in which all fail: then everyone
+    is equally likely.
     """
     finite = [each.fitness for each in pool if math.isfinite(each.fitness)]
     base = min(0.0, *finite) if finite else 0.0
@@ -65,7 +75,7 @@ def roulette(pool: Sequence[Individual], k: int, rng: random.Random, settings: S
 def tournament(pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings) -> list[Individual]:
     """Select the fittest of `tournament_size` drawn at random, k times."""
     with seeded(rng):
-        return list(tools.selTournament(list(pool), k, settings.tournament_size))
+        return list(tools.selTournament(list(pool), k, settings.tournament_size, fit_attr="merit"))
 
 
 def double_tournament(
@@ -74,21 +84,32 @@ def double_tournament(
     """Select the simpler of two tournament winners, with probability `parsimony_size` / 2 (Luke and Panait 2002)."""
     with seeded(rng):
         fitness_size, parsimony_size = settings.tournament_size, settings.parsimony_size
-        return list(tools.selDoubleTournament(list(pool), k, fitness_size, parsimony_size, fitness_first=True))
+        return list(
+            tools.selDoubleTournament(list(pool), k, fitness_size, parsimony_size, fitness_first=True, fit_attr="merit")
+        )
 
 
 def pareto(pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings) -> list[Individual]:
-    """Select tournament winners by how few of the pool are both as fit and as simple, then by fitness."""
+    """Select tournament winners by how few of the pool are both as fit and as simple, then by merit."""
     beaten = {id(each): sum(_dominates(other, each) for other in pool) for each in pool}
     draws = (rng.choices(pool, k=settings.tournament_size) for _ in range(k))
-    return [min(aspirants, key=lambda each: (beaten[id(each)], -each.fitness)) for aspirants in draws]
+    return [min(aspirants, key=lambda each: (beaten[id(each)], *_worst_last(each))) for aspirants in draws]
 
 
 def _dominates(one: Individual, other: Individual) -> bool:
     if one.fitness == -math.inf or other.fitness == -math.inf:
-        return one.fitness > other.fitness  # a failure is beaten by all that did not fail, however simple it is
+        return one.merit > other.merit  # who has no fitness is beaten by all that have one, however simple it is
     no_worse = one.fitness >= other.fitness and one.complexity <= other.complexity
     return no_worse and (one.fitness, one.complexity) != (other.fitness, other.complexity)
+
+
+def _worst_last(individual: Individual) -> tuple[float, int, float]:
+    return -individual.fitness, -individual.promise[0], -individual.promise[1]
+
+
+def by_merit(individuals: Sequence[Individual]) -> list[Individual]:
+    """Rank individuals, best first; of equally good ones the simpler, then the earlier."""
+    return sorted(individuals, key=lambda each: (*_worst_last(each), each.complexity, each.number))
 
 
 SELECTIONS: dict[str, Select] = {

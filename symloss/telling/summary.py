@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
-from symloss.language.candidate import State
+from symloss.language.candidate import MEASURED, State
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
 from symloss.running.trials import FOUND
@@ -31,7 +31,7 @@ from symloss.telling.show import (
 from symloss.telling.target import find_target
 
 TOP = 10  # formulas listed by fitness
-FEW = 0.1  # share of the trained candidates; when no more are scored, something is wrong with the task
+FEW = 0.1  # share of the trained candidates; when no more can be measured, something is wrong with the task
 
 
 def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
@@ -47,6 +47,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
     with RunStore.read(run.store) as store:
         meta, batches, ranked = store.meta(), store.batches(), rank_run(store)
         counts, reasons, evaluated = store.counts(), store.reasons(), store.evaluations()
+        rungs = _rungs(store.reached())
     return {
         "kind": "run",
         "run": str(run.path),
@@ -60,6 +61,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "evaluated": evaluated,
         "counts": {state.value: count for state, count in counts.items()},
         "reasons": {state.value: {"reason": reason, "times": times} for state, (reason, times) in reasons.items()},
+        "rungs": rungs,
         "seconds": sum(session.get("seconds", 0.0) for session in meta["sessions"]),
         "front": [asdict(each) for each in front_of(ranked)],
         "best": [asdict(each) for each in ranked[:TOP]],
@@ -67,6 +69,14 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "winner": _winner(str(run.path), ranked, classes),
         "sessions": meta["sessions"],
     }
+
+
+def _rungs(reached: Mapping[int, int]) -> dict[str, Any]:
+    """Say what each rung stopped and saved, of the trainings that did not diverge; the longest passed all of them."""
+    last, trainings = max(reached, default=0), sum(reached.values())
+    stopped = {str(step): count for step, count in reached.items() if step < last}
+    unspent = sum((last - step) * count for step, count in reached.items())
+    return {"trainings": trainings, "stopped": stopped, "saved": unspent / (last * trainings) if trainings else 0.0}
 
 
 def _winner(path: str, ranked: list[Ranked], classes: int) -> dict[str, Any] | None:
@@ -89,7 +99,7 @@ def run_text(summary: Mapping[str, Any]) -> str:
         ),
         ("candidates", f"{summary['candidates']}: {counts or 'none yet'}"),
     ]
-    parts = [fields(head + _reason_rows(summary))]
+    parts = [fields(head + _rung_rows(summary["rungs"]) + _reason_rows(summary))]
     if summary["front"]:
         title = f"Front: {summary['metric']} on validation against complexity"
         parts.append(table([_front_row(each) for each in summary["front"]], title))
@@ -122,9 +132,17 @@ def _is_of_interest(row: Mapping[str, Any], winner: str | None) -> bool:
     return winner is None or row["role"] != FOUND or bool(row["test"]) or row["formula"] == winner
 
 
+def _rung_rows(rungs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if not rungs["stopped"]:
+        return []
+    stopped = ", ".join(f"{count} stopped at step {step}" for step, count in rungs["stopped"].items())
+    saved = f"{100 * rungs['saved']:.0f} % of the steps were spared"
+    return [("rungs", f"of {rungs['trainings']} trainings, {stopped}: {saved}")]
+
+
 def _reason_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say why candidates failed, where hardly one did not."""
-    if summary["counts"].get(State.SCORED.value, 0) > FEW * summary["evaluated"]:
+    if sum(summary["counts"].get(state.value, 0) for state in MEASURED) > FEW * summary["evaluated"]:
         return []
     reasons = {state: each for state, each in summary["reasons"].items() if state != State.DUPLICATE.value}
     return [
