@@ -29,6 +29,7 @@ HOMES = {
     "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
     "matplotlib": {"symloss.telling.plot"},
     "numba": {"symloss.judging.compiling"},
+    "triton": {"symloss.judging.triton_kernel"},
 }
 
 
@@ -122,7 +123,7 @@ def loaded_after(*statement: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-SLOW = {"torch", "numba", "ray", "sympy", "deap", "sklearn", "scipy", "numpy", "matplotlib"}
+SLOW = {"torch", "numba", "triton", "ray", "sympy", "deap", "sklearn", "scipy", "numpy", "matplotlib"}
 
 
 def test_importing_symloss_loads_nothing_slow():

@@ -543,7 +543,7 @@ def run_cohort(
     """Compute every taped candidate's mean losses and their gradients at the output.
 
     Args:
-        tapes: one `kernel.TAPE` record per taped candidate, which says where its columns lie.
+        tapes: one `packing.TAPE` record per taped candidate, which says where its columns lie.
         code: `(instructions, 5)`: opcode, target, three sources.
         sources: of each tape's inputs in turn: 0 the output (or its log-softmax), i the given variable i - 1.
         constants: of each tape in turn.

@@ -1,23 +1,23 @@
-"""A cohort's losses in one call: value and gradient at the output of all candidates, by the compiled interpreter.
+"""A cohort's losses in one call: value and gradient at the output of all candidates, by a compiled interpreter.
 
-What has no tape, or does not run in float32 on the processor, takes the torch walk, candidate by candidate, in the
-same object; torch is the reference for both.
+Numba runs the tapes on the processor, Triton on a GPU; each is imported where its device is used. What has no tape, is
+not float32, or finds its interpreter not installed, takes the torch walk, candidate by candidate, in the same object;
+torch is the reference for all.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from symloss.judging.interpreter import STRIDE, run_cohort
+from symloss.judging.packing import Packed, pack
 from symloss.language.formula import Formula
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS, OutputLink
@@ -26,34 +26,61 @@ from symloss.language.tape import Tape, tape_of
 Function = Callable[..., Any]
 Guard = Callable[[int], AbstractContextManager[object]]
 
-TAPE = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "first_column",
-            "columns",  # how many, side by side
-            "first",  # instruction
-            "last",  # instruction, not run any more
-            "first_constant",
-            "constants",  # how many, in registers from 0
-            "first_input",
-            "inputs",  # how many, in registers after the constants
-            "value",  # register
-            "slope",  # register
+
+class Interpreter(Protocol):
+    """Runs a cohort's tapes on one device, for models of at most `widest` outputs."""
+
+    widest: int
+
+    def run(self, output: Tensor, given: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> None:
+        """Compute every taped candidate's mean losses and their gradients at the output.
+
+        Args:
+            output: `(seeds, columns, outputs, batch)`, contiguous float32.
+            given: `(seeds, variables, outputs, batch)`, contiguous float32.
+            softmax: whether log-softmax over the outputs comes first.
+            losses: `(seeds, columns)`, zeros; written where there is a tape.
+            gradients: like `output`, zeros; written where there is a tape.
+        """
+        ...
+
+
+class OnProcessor:
+    """Runs tapes by `interpreter.py`."""
+
+    widest = sys.maxsize
+
+    def __init__(self, packed: Packed, device: torch.device) -> None:
+        from symloss.judging.interpreter import STRIDE, run_cohort
+
+        self._call, self._packed = run_cohort, packed
+        self._registers = np.zeros((packed.registers, STRIDE), dtype=np.float32)
+
+    def run(self, output: Tensor, given: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> None:
+        """See Interpreter.run."""
+        self._call(
+            self._packed.tapes,
+            self._packed.code,
+            self._packed.sources,
+            self._packed.constants,
+            output.numpy(),
+            given.flatten(2).numpy(),
+            softmax,
+            self._registers,
+            losses.numpy(),
+            gradients.numpy(),
         )
-    ]
-)
 
 
-@dataclass(frozen=True)
-class _Program:
-    """Tapes laid end to end, in the arrays that `run_cohort` names."""
+def on_gpu(packed: Packed, device: torch.device) -> Interpreter:
+    """Put tapes on a GPU."""
+    from symloss.judging.gpu_interpreter import GpuInterpreter
 
-    tapes: NDArray[Any]
-    code: NDArray[np.int32]
-    sources: NDArray[np.int32]
-    constants: NDArray[np.float32]
-    registers: NDArray[np.float32]
+    return GpuInterpreter(packed, device)
+
+
+# Type of a device -> what makes its interpreter; ImportError where it is not installed.
+INTERPRETERS: dict[str, Callable[[Packed, torch.device], Interpreter]] = {"cpu": OnProcessor, "cuda": on_gpu}
 
 
 class CohortLoss:
@@ -80,7 +107,7 @@ class CohortLoss:
         self.functions = [compile_loss(f) if isinstance(f, Formula) else f for f in functions]
         self.tapes = [_tape_of_function(function, slot) for function in self.functions]
         self.spans = _side_by_side([1] * len(functions) if columns is None else columns)
-        self._program = _pack(self.tapes, self.spans, self._source_names())
+        self._made: tuple[torch.device | None, Interpreter | None] = (None, None)
 
     def __len__(self) -> int:
         return len(self.functions)
@@ -95,7 +122,7 @@ class CohortLoss:
         self.functions = [self.functions[position] for position in kept]
         self.tapes = [self.tapes[position] for position in kept]
         self.spans = _side_by_side([columns[position] for position in kept])
-        self._program = _pack(self.tapes, self.spans, self._source_names())
+        self._made = (None, None)
 
     def values_and_gradients(
         self, output: Tensor, target: Tensor, guard: Guard = lambda position: nullcontext()
@@ -115,11 +142,11 @@ class CohortLoss:
         assert output.shape[1] == sum(span.stop - span.start for span in self.spans), "compiled code checks no bounds"
         output = output.detach().transpose(2, 3).contiguous().transpose(2, 3)
         losses, gradients = output.new_zeros(output.shape[:2]), torch.zeros_like(output)
-        taped = self._runs_taped(output)
-        if taped:
-            self._run_tapes(output, target, losses, gradients)
+        interpreter = self._interpreter(output)
+        if interpreter is not None:
+            self._run_tapes(interpreter, output, target, losses, gradients)
         for position, function in enumerate(self.functions):
-            if not taped or self.tapes[position] is None:
+            if interpreter is None or self.tapes[position] is None:
                 columns = self.spans[position]
                 with guard(position):
                     losses[:, columns], gradients[:, columns] = self._walk(function, output[:, columns], target)
@@ -135,25 +162,27 @@ class CohortLoss:
 
     def _runs_taped(self, output: Tensor) -> bool:
         link = self.slot.output_link
-        if link is None or output.dtype != torch.float32 or output.device.type != "cpu" or not output.numel():
+        if link is None or output.dtype != torch.float32 or not output.numel() or not any(self.tapes):
             return False
         return link.log_softmax or output.shape[-1] == 1
 
-    def _run_tapes(self, output: Tensor, target: Tensor, losses: Tensor, gradients: Tensor) -> None:
+    def _interpreter(self, output: Tensor) -> Interpreter | None:
+        """Return what runs the tapes where the output is, made once; None where nothing can."""
+        if not self._runs_taped(output):
+            return None
+        if self._made[0] != output.device:
+            packed = pack(self.tapes, self.spans, self._source_names())
+            self._made = output.device, interpreter_on(output.device, packed)
+        made = self._made[1]
+        return made if made is not None and output.shape[-1] <= made.widest else None
+
+    def _run_tapes(
+        self, interpreter: Interpreter, output: Tensor, target: Tensor, losses: Tensor, gradients: Tensor
+    ) -> None:
         link = self.slot.output_link
         assert link is not None
-        run_cohort(
-            self._program.tapes,
-            self._program.code,
-            self._program.sources,
-            self._program.constants,
-            output.transpose(2, 3).numpy(),
-            _given(link, output, target),
-            link.log_softmax,
-            self._program.registers,
-            losses.numpy(),
-            gradients.transpose(2, 3).numpy(),
-        )
+        given = _given(link, output, target)
+        interpreter.run(output.transpose(2, 3), given, link.log_softmax, losses, gradients.transpose(2, 3))
 
     def _walk(self, function: Function, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         # A contiguous copy has the same layout alone and in company, so elementwise code rounds the same.
@@ -169,12 +198,15 @@ def _tape_of_function(function: Function, slot: str) -> Tape | None:
     return tape_of(formula) if isinstance(formula, Formula) and formula.slot == slot else None
 
 
-def _given(link: OutputLink, output: Tensor, target: Tensor) -> NDArray[np.float32]:
-    seeds, _, batch, outputs = output.shape
-    given = link.given(target, output).values()
-    spread = torch.cat([value.expand(seeds, 1, batch, outputs) for value in given], 1)
-    array: NDArray[np.float32] = spread.transpose(2, 3).reshape(seeds, -1, outputs * batch).numpy()
-    return array
+def interpreter_on(device: torch.device, packed: Packed) -> Interpreter | None:
+    """Make the interpreter of a device, or None where there is none or it is not installed."""
+    make = INTERPRETERS.get(device.type)
+    if make is None:
+        return None
+    try:
+        return make(packed, device)
+    except ImportError:
+        return None
 
 
 def _side_by_side(counts: Sequence[int]) -> list[slice]:
@@ -183,33 +215,8 @@ def _side_by_side(counts: Sequence[int]) -> list[slice]:
     return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
 
 
-def _pack(tapes: Sequence[Tape | None], spans: Sequence[slice], names: Sequence[str]) -> _Program:
-    """Lay tapes end to end."""
-    taped = [(span, tape) for span, tape in zip(spans, tapes, strict=True) if tape is not None]
-    records, firsts = [], (0, 0, 0)
-    for span, tape in taped:
-        first, constant, name = firsts
-        last, next_constant, next_name = firsts = (
-            first + len(tape.code),
-            constant + len(tape.constants),
-            name + len(tape.inputs),
-        )
-        lengths = next_constant - constant, next_name - name
-        columns = span.start, span.stop - span.start
-        records.append((*columns, first, last, constant, lengths[0], name, lengths[1], tape.value, tape.slope))
-    code = [(i.opcode, i.target, *i.sources, *(0,) * (3 - len(i.sources))) for _, tape in taped for i in tape.code]
-    sources = [names.index(name) for _, tape in taped for name in tape.inputs]
-    constants = [value for _, tape in taped for value in tape.constants]
-    registers = max((tape.registers for _, tape in taped), default=0)
-    return _Program(
-        np.array(records, dtype=TAPE),
-        np.array(code, dtype=np.int32).reshape(-1, 5),
-        np.array(sources, dtype=np.int32),
-        _rounded(constants),
-        np.zeros((registers, STRIDE), dtype=np.float32),
-    )
-
-
-def _rounded(constants: Sequence[float]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # a number beyond float32 is infinite, as in torch
-        return np.array(constants, dtype=np.float64).astype(np.float32)
+def _given(link: OutputLink, output: Tensor, target: Tensor) -> Tensor:
+    seeds, _, batch, outputs = output.shape
+    given = link.given(target, output).values()
+    spread = [value.expand(seeds, 1, batch, outputs).transpose(2, 3) for value in given]
+    return torch.cat(spread, 1).contiguous()
