@@ -29,7 +29,7 @@ HOMES = {
     "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
     "matplotlib": {"symloss.telling.plot"},
     "numba": {"symloss.judging.compiling"},
-    "triton": {"symloss.judging.triton_kernel"},
+    "triton": {"symloss.judging.triton_kernel", "symloss.judging.triton_passes"},
 }
 
 

@@ -16,7 +16,7 @@ from symloss.judging.tasks.task import Split, Task, generator
 
 @dataclass(frozen=True)
 class Data:
-    """The rows of every step and the judged part.
+    """The rows of every step and the judged part, on the task's device.
 
     Args:
         rows: `(seeds, steps, batch)` of `x`.
@@ -37,6 +37,10 @@ class Data:
         """Return step's inputs `(seeds, batch, ...)` and targets `(seeds, 1, batch)`; steps count from 1."""
         return self.x[self.rows[:, step - 1]], self.targets[:, step - 1].unsqueeze(1)
 
+    def batch_after(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next batch after so many steps, `(1,)` on the device, which need not be known here."""
+        return self.x[self.rows.index_select(1, steps)[:, 0]], self.targets.index_select(1, steps)
+
 
 def load(task: Task, plan: Plan) -> Data:
     """Draw splits and mini-batches for all seeds."""
@@ -49,7 +53,9 @@ def load(task: Task, plan: Plan) -> Data:
     )
     rows = torch.stack([split.train_index[places] for split, places in zip(splits, order, strict=True)])
     targets = torch.stack([split.train_y[places] for split, places in zip(splits, order, strict=True)])
-    return Data(task.x, rows, targets, *judged(task, plan, splits), plan.measure == ("test",))
+    judged_x, judged_y = judged(task, plan, splits)
+    rows, targets, judged_x, judged_y = (part.to(task.x.device) for part in (rows, targets, judged_x, judged_y))
+    return Data(task.x, rows, targets, judged_x, judged_y, plan.measure == ("test",))
 
 
 def judged(task: Task, plan: Plan, splits: Sequence[Split]) -> tuple[Tensor, Tensor]:
@@ -60,7 +66,7 @@ def judged(task: Task, plan: Plan, splits: Sequence[Split]) -> tuple[Tensor, Ten
     if len({len(split.valid_y) for split in splits}) > 1:
         raise ExperimentError(f"task '{task.name}': the validation parts of two seeds differ in size; they must not.")
     targets = torch.stack([split.valid_y for split in splits])
-    return torch.stack([task.x[split.valid_index] for split in splits]), targets.unsqueeze(1)
+    return torch.stack([task.x[split.valid_index.to(task.x.device)] for split in splits]), targets.unsqueeze(1)
 
 
 def batches(rows: int, size: int, steps: int, draws: torch.Generator) -> Tensor:

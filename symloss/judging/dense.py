@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from symloss.judging import fused
+from symloss.judging.passes import passes_for
 from symloss.judging.tasks.base import Standardised
 
 NARROW = 8  # rows
@@ -76,9 +76,9 @@ class DensePasses:
             weight, bias = (parameters[f"{name}.{kind}"].detach() for kind in ("weight", "bias"))
             seeds, columns, outputs, _ = weight.shape
             last, shape = number + 1 == len(self.layers), (seeds * columns, outputs, x.shape[1])
-            out = torch.empty(shape) if last else self._room("activation", number, shape)
+            out = weight.new_empty(shape) if last else self._room("activation", number, shape, weight)
             self._product(number, weight, out)
-            fused.add_bias(out.view(-1, x.shape[1]).numpy(), bias.reshape(-1).numpy(), not last)
+            add_bias(out.view(-1, x.shape[1]), bias.reshape(-1), not last)
             self.activations.append(out)
         return out.view(seeds, columns, outputs, -1).transpose(2, 3)
 
@@ -107,7 +107,7 @@ class DensePasses:
         return gradients
 
     def _weight_gradient(self, number: int, arriving: Tensor, shape: torch.Size) -> Tensor:
-        out = self._room("gradient", number, tuple(shape))
+        out = self._room("gradient", number, tuple(shape), arriving)
         seeds, columns, outputs, features = shape
         if number == 0:
             shared = arriving.reshape(seeds, columns * outputs, -1)
@@ -119,16 +119,27 @@ class DensePasses:
 
     def _passed_on(self, number: int, arriving: Tensor, weight: Tensor) -> Tensor:
         below = self.activations[number - 1]
-        out = self._room("arriving", number, tuple(below.shape))
+        out = self._room("arriving", number, tuple(below.shape), below)
         multiply(weight.reshape(-1, *weight.shape[2:]).transpose(1, 2), arriving, out)
         _zero_where_off(out, below, 0, grad_input=out)
         return out
 
-    def _room(self, what: str, number: int, shape: tuple[int, ...]) -> Tensor:
+    def _room(self, what: str, number: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
         room = self.memory.get((what, number))
         if room is None or tuple(room.shape) != shape:
-            room = self.memory[what, number] = torch.empty(shape)
+            room = self.memory[what, number] = like.new_empty(shape)
         return room
+
+
+def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> None:
+    """Add biases `(rows,)` to activations `(rows, batch)`, and rectify; in place."""
+    passes = passes_for(activations)
+    if passes is not None:
+        passes.add_bias(activations, biases, relu)
+    else:
+        activations.add_(biases.unsqueeze(1))
+        if relu:
+            activations.relu_()
 
 
 def multiply(a: Tensor, b: Tensor, out: Tensor) -> None:

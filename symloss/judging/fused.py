@@ -1,24 +1,21 @@
-"""Compiled passes over stacked parameters and activations: each reads and writes its memory once, whatever torch needs.
+"""Numba's passes over stacked parameters and activations: each reads and writes its memory once, whatever torch needs.
 
 All compiled code that a training step needs beside the losses is in this one file, as in `interpreter.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, float32
+from torch import Tensor
 
 from symloss.judging.compiling import cached
+from symloss.judging.optimisers import EPSILON, MOMENTUM, SHARES, Clock, Update
 
 _ZERO = np.float32(0)
-
-
-def fits(value: Tensor) -> bool:
-    """Whether the compiled passes can work on a tensor where it lies."""
-    return value.device.type == "cpu" and value.dtype == float32 and value.is_contiguous()
 
 
 def by_member(value: Tensor) -> NDArray[np.float32]:
@@ -79,7 +76,7 @@ def step_adam(
 
 
 @cached
-def add_bias(activations: Any, biases: Any, relu: bool) -> None:
+def shift(activations: Any, biases: Any, relu: bool) -> None:
     """Add biases `(rows,)` to activations `(rows, batch)`, and rectify; NaN stays NaN."""
     for row in range(activations.shape[0]):
         own, bias = activations[row], biases[row]
@@ -90,3 +87,29 @@ def add_bias(activations: Any, biases: Any, relu: bool) -> None:
         else:
             for i in range(len(own)):
                 own[i] += bias
+
+
+def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> None:
+    """See `passes.Passes`."""
+    shift(activations.numpy(), biases.numpy(), relu)
+
+
+def sgd(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+    """See `optimisers.sgd`."""
+    step_sgd(by_member(parameter), by_member(gradient), rates.numpy())
+
+
+def momentum(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+    """See `optimisers.momentum`."""
+    own, slope, velocity = map(by_member, (parameter, gradient, *memories))
+    step_momentum(own, slope, velocity, rates.numpy(), np.float32(MOMENTUM))
+
+
+def adam(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+    """See `optimisers.adam`."""
+    own, slope, mean, square = map(by_member, (parameter, gradient, *memories))
+    corrections = np.array([float(each) for each in clock.corrections()], np.float32)
+    step_adam(own, slope, mean, square, rates.numpy(), SHARES, corrections, np.float32(EPSILON))
+
+
+UPDATES: dict[str, Update] = {"sgd": sgd, "momentum": momentum, "adam": adam}

@@ -62,7 +62,8 @@ def measure(stack: Stack, functions: Sequence[Function], task: Task, data: Data,
             stack.alive &= value.isfinite()
     stack.model.train()
     places = {column: place for place, column in enumerate(stack.columns)}
-    return Record(step, places, values, outputs if data.is_test else None)
+    found = {name: value.cpu() for name, value in values.items()}
+    return Record(step, places, found, outputs.cpu() if data.is_test else None)
 
 
 def predict(stack: Stack, functions: Sequence[Function], slot: str, x: Tensor, failures: Failures) -> Tensor:
@@ -75,7 +76,7 @@ def predict(stack: Stack, functions: Sequence[Function], slot: str, x: Tensor, f
         with blamed(i, failures):
             pieces[i] = SLOTS[slot].forward(functions[i], member_model(stack, own, columns), x)
     width = next((piece.shape[-1] for piece in pieces.values()), 1)
-    outputs = torch.full((len(x), len(stack.columns), x.shape[1], width), torch.nan)
+    outputs = torch.full((len(x), len(stack.columns), x.shape[1], width), torch.nan, device=x.device)
     for i, columns in stack.spans().items():
         if i in pieces:
             outputs[:, columns] = pieces[i]

@@ -82,8 +82,8 @@ def _times(function: Function, task: Task, plan: Plan, limit: int, clock: Clock)
 
 
 def _take_steps(training: Training) -> None:
-    for training.step in range(1, STEPS + 1):
-        take_step(training)
+    for step in range(1, STEPS + 1):
+        take_step(training, step)
 
 
 def _train(functions: Sequence[Function], task: Task, plan: Plan, steps: int) -> list[Trained]:

@@ -14,8 +14,9 @@ from torch.func import functional_call, vmap
 
 from symloss.judging.dense import DensePasses, dense_layers
 from symloss.judging.kernel import CohortLoss, Function
-from symloss.judging.optimisers import OPTIMISERS, FactoryStepper, StackedStepper, Stepper
+from symloss.judging.optimisers import OPTIMISERS
 from symloss.judging.plan import Plan
+from symloss.judging.steppers import FactoryStepper, StackedStepper, Stepper
 from symloss.judging.tasks.task import Task
 from symloss.language.slots import SLOTS
 
@@ -98,7 +99,7 @@ class Stack:
 
     def keep(self, places: Sequence[int]) -> None:
         """Drop all columns but those at these places, which ascend."""
-        kept = torch.tensor(places, dtype=torch.int64)
+        kept = torch.tensor(places, dtype=torch.int64).to(self.alive.device)
         left = Counter(self.columns[place].candidate for place in places)
         self.losses.keep([left[candidate] for candidate in self.spans()])
         self.parameters = {n: v.detach().index_select(1, kept).requires_grad_() for n, v in self.parameters.items()}
@@ -118,7 +119,7 @@ def start(functions: Sequence[Function], task: Task, plan: Plan, stacked: bool) 
     buffers = stacked_values([dict(m.named_buffers()) for m in models], len(columns))
     losses = CohortLoss(functions, task.slot, [rates] * len(functions))
     stepper = make_stepper(task, plan, parameters, columns)
-    alive = torch.ones(len(models), len(columns), dtype=torch.bool)
+    alive = torch.ones(len(models), len(columns), dtype=torch.bool, device=task.x.device)
     model = models[0].train()
     layers = dense_layers(model) if stacked and SLOTS[task.slot].shares_forward else None
     return Stack(
@@ -145,5 +146,5 @@ def make_stepper(task: Task, plan: Plan, parameters: Mapping[str, Tensor], colum
     """Make the task's optimiser with each column's learning rate."""
     if isinstance(task.optimiser, str):
         rates = torch.tensor([plan.learning_rates[column.rate] for column in columns], dtype=torch.float32)
-        return StackedStepper(OPTIMISERS[task.optimiser], parameters, rates)
+        return StackedStepper(OPTIMISERS[task.optimiser], parameters, rates.to(task.x.device))
     return FactoryStepper(task.optimiser, parameters, plan.learning_rates[0])

@@ -6,6 +6,7 @@ Each candidate gives its own gradient at the model's output; mini-batches and in
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from symloss.errors import ExperimentError
 from symloss.judging.batches import Data, load
+from symloss.judging.cuda_graph import counted, replayed
 from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.failures import Failures, blamed
 from symloss.judging.kernel import Function
@@ -71,6 +73,9 @@ class Training:
         failures: candidates that have failed, and how.
         stopped: columns that a rung has stopped.
         records: what the rungs so far have measured.
+
+    Attributes:
+        take: takes the step of a number, on a GPU by replaying a graph.
     """
 
     functions: Sequence[Function]
@@ -81,6 +86,9 @@ class Training:
     failures: Failures = field(default_factory=dict)
     stopped: dict[Column, Cut] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.take = replayed(self.stack, partial(take_step, self))
 
 
 def train_together(
@@ -103,7 +111,7 @@ def advance(training: Training, rung: int, stop: Stop) -> None:
         if stop():
             raise LeftUndoneError
         training.step += 1
-        take_step(training)
+        training.take(training.step)
         if training.step == rung:
             training.records.append(measure(stack, training.functions, training.task, training.data, rung, failures))
         if training.step == rung or training.step % SWEEP == 0:
@@ -115,10 +123,11 @@ def advance(training: Training, rung: int, stop: Stop) -> None:
 # One step: every candidate's own gradient, and one backward pass through what they share.
 
 
-def take_step(training: Training) -> None:
-    """Take every member's optimiser step on the rows of the training's step."""
-    stack = training.stack
-    stack.stepper.step(stack.parameters, differentiate(training, *training.data.batch(training.step)))
+def take_step(training: Training, step: int | None) -> None:
+    """Take a step; without its number it is the one that the device has counted up to, and nothing is asked of here."""
+    stack, data = training.stack, training.data
+    x, y = data.batch(step) if step is not None else data.batch_after(counted(stack))
+    stack.stepper.step(stack.parameters, differentiate(training, x, y))
 
 
 def differentiate(training: Training, x: Tensor, y: Tensor) -> dict[str, Tensor]:
@@ -145,7 +154,7 @@ def through_output(stack: Stack, x: Tensor, y: Tensor, failures: Failures) -> tu
 def through_model(training: Training, x: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Differentiate formulas inside the model: each candidate has a forward and backward pass of its own."""
     stack, functions, slot = training.stack, training.functions, SLOTS[training.task.slot]
-    losses = torch.zeros(stack.alive.shape)
+    losses = torch.zeros(stack.alive.shape, device=stack.alive.device)
     gradients = {name: torch.zeros_like(value) for name, value in stack.parameters.items()}
     for i, columns in stack.spans().items():
         own = {n: v.detach()[:, columns].contiguous().requires_grad_() for n, v in stack.parameters.items()}
@@ -167,7 +176,7 @@ def sweep(training: Training) -> None:
     stack = training.stack
     for value in stack.parameters.values():
         stack.alive &= value.detach().isfinite().flatten(2).all(-1)
-    sound = stack.alive.all(0)
+    sound = stack.alive.all(0).cpu()
     stopped = {column.candidate for column in training.stopped}
     for candidate, columns in stack.spans().items():
         if candidate not in training.failures and candidate not in stopped and not sound[columns].any():
@@ -240,7 +249,7 @@ def train_singly(function: Function, task: Task, plan: Plan, stop: Stop = never)
 def train_rate(function: Function, task: Task, plan: Plan, stop: Stop) -> tuple[Trained, Cut | None]:
     """Train one learning rate's seeds from rung to rung, until one fails or a rung stops them."""
     plans = [replace(plan, seeds=(seed,), thresholds=()) for seed in plan.seeds]
-    draws, trainings = [Draws(seed) for seed in plan.seeds], []
+    draws, trainings = [Draws(seed, task.x.device) for seed in plan.seeds], []
     for each, own in zip(plans, draws, strict=True):
         with own.used():
             data, stack = load(task, each), start([function], task, each, stacked=False)
@@ -267,15 +276,22 @@ def train_rate(function: Function, task: Task, plan: Plan, stop: Stop) -> tuple[
 class Draws:
     """The global random numbers of one training, for example of dropout: those of no other, and not disturbed by it."""
 
-    def __init__(self, seed: int) -> None:
-        with torch.random.fork_rng(devices=[]):
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=self._devices):
             torch.manual_seed(stream(seed, "dropout"))
-            self._state = torch.get_rng_state()
+            self._states = self._read()
+
+    def _read(self) -> tuple[Tensor, ...]:
+        return (torch.get_rng_state(), *map(torch.cuda.get_rng_state, self._devices))
 
     @contextmanager
     def used(self) -> Iterator[None]:
         """Draw from them, going on where they were left."""
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._state)
+        with torch.random.fork_rng(devices=self._devices):
+            processor, *others = self._states
+            torch.set_rng_state(processor)
+            for device, state in zip(self._devices, others, strict=True):
+                torch.cuda.set_rng_state(state, device)
             yield
-            self._state = torch.get_rng_state()
+            self._states = self._read()

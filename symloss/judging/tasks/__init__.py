@@ -51,7 +51,10 @@ _HARDSHIPS = {
     "examples": "training rows kept; default all 944",
     "imbalance": "rows of the most frequent class over the rarest's, at least 1; default 1",
 }
-_OPTIMISER = {"optimiser": "sgd, momentum or adam; default adam"}
+_OPTIMISER = {
+    "optimiser": "sgd, momentum or adam; default adam",
+    "device": "cpu, cuda or auto, where models train; default cpu",
+}
 _IMAGES = (
     _HARDSHIPS
     | {"examples": "training rows kept; default all"}

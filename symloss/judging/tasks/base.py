@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.errors import ExperimentError, unknown
+from symloss.judging.device import find_device
 from symloss.judging.failures import FAULTS, in_words
 from symloss.judging.optimisers import OPTIMISERS
 from symloss.judging.tasks.labels import is_number
@@ -86,11 +87,14 @@ class SupervisedTask:
         standardise: shift and scale inputs by the training part's mean and deviation.
         alter: changes the training part `(index, y, generator) -> (index, y)`, e.g. adds label noise; never the others.
             It may drop or repeat rows and change targets.
+        device: where models train: `cpu`, `cuda`, `cuda:1`, or `auto`, a GPU where there is one. Splits, mini-batches
+            and initial weights are the same on all of them; results are bit-identical on one kind of device.
 
     Rows with equal inputs stay together in one part, so that no part can be learnt by heart from another.
 
     Raises:
-        ExperimentError: data do not fit, parts share rows, the model does not map x to outputs, a name is unknown.
+        ExperimentError: data do not fit, parts share rows, the model does not map x to outputs, a name is unknown, or
+            there is no such device.
 
     Example:
         >>> SupervisedTask("mine", x=x, y=y, model=lambda: nn.Linear(20, 3), batch_size=32)
@@ -115,8 +119,10 @@ class SupervisedTask:
         fractions: tuple[float, float] = (0.3, 0.25),
         standardise: bool = False,
         alter: Alter | None = None,
+        device: str = "cpu",
     ) -> None:
         self.name = name
+        self._device = find_device(f"task '{name}'", device)
         self._factory = model
         self._standardise = standardise
         self._alter = alter
@@ -125,7 +131,7 @@ class SupervisedTask:
         if train is not None and (x is not None or y is not None):
             raise ExperimentError(f"task '{name}': give either x and y, or train, not both.")
         self._parts = read_parts(name, whole, validation, test, self._fractions[0])
-        self.x = self._parts.x
+        self.x = self._parts.x.to(self._device)
         labels = not self._parts.y.is_floating_point()
         self.slot = check_slot(name, slot or ("classification" if labels else "regression"), labels)
         self.metric = read_metric(f"task '{name}'", metric or ("accuracy" if labels else "mse"))
@@ -164,7 +170,7 @@ class SupervisedTask:
         return self._parts.test
 
     def model(self, seed: int) -> nn.Module:
-        """Make the base model with a seed's initial weights.
+        """Make the base model with a seed's initial weights, drawn on the processor, and put it on the device.
 
         Raises:
             ExperimentError: the factory raises or returns something else.
@@ -172,7 +178,8 @@ class SupervisedTask:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "weights"))
             model = self._fresh_model()
-        return Standardised(model, self.x[self.split(seed).train_index]) if self._standardise else model
+        model = Standardised(model, self._parts.x[self.split(seed).train_index]) if self._standardise else model
+        return model.to(self._device)
 
     def _fresh_model(self) -> nn.Module:
         try:

@@ -16,7 +16,9 @@ from symloss.judging.tasks.task import OptimiserFactory
 CENTRE, UNIT = 150.0, 75.0
 
 
-def diabetes(optimiser: str | OptimiserFactory = "adam", hidden: Sequence[int] = (32, 32)) -> SupervisedTask:
+def diabetes(
+    optimiser: str | OptimiserFactory = "adam", hidden: Sequence[int] = (32, 32), device: str = "cpu"
+) -> SupervisedTask:
     """Predict the progress of diabetes.
 
     Inputs are standardised by each seed's training part alone. Targets are in units of 75 around 150.
@@ -24,6 +26,7 @@ def diabetes(optimiser: str | OptimiserFactory = "adam", hidden: Sequence[int] =
     Args:
         optimiser: a name in OPTIMISERS, or a factory.
         hidden: widths of the perceptron's hidden layers.
+        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
 
     Raises:
         ExperimentError: an option is out of its range.
@@ -39,4 +42,5 @@ def diabetes(optimiser: str | OptimiserFactory = "adam", hidden: Sequence[int] =
         learning_rates=(0.0003, 0.001, 0.003),
         batch_size=32,
         standardise=True,
+        device=device,
     )

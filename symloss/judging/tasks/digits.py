@@ -69,6 +69,7 @@ def digits(
     model: str = "mlp",
     optimiser: str | OptimiserFactory = "adam",
     hidden: Sequence[int] = (64, 64),
+    device: str = "cpu",
 ) -> SupervisedTask:
     """Classify handwritten digits.
 
@@ -81,6 +82,7 @@ def digits(
         model: `mlp` or `conv`, a small convnet.
         optimiser: a name in OPTIMISERS, or a factory.
         hidden: widths of the hidden layers; of those after the convolutions for `conv`.
+        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
 
     Raises:
         ExperimentError: an option is unknown or out of its range.
@@ -102,4 +104,5 @@ def digits(
         learning_rates=(0.001, 0.003, 0.01),
         batch_size=64,
         alter=Hardship(noise, examples, imbalance),
+        device=device,
     )

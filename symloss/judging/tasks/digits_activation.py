@@ -36,6 +36,7 @@ def digits_activation(
     imbalance: float = 1.0,
     optimiser: str | OptimiserFactory = "adam",
     hidden: Sequence[int] = (64, 64),
+    device: str = "cpu",
 ) -> SupervisedTask:
     """Classify handwritten digits with a perceptron that uses the formula as its nonlinearity.
 
@@ -45,6 +46,7 @@ def digits_activation(
         imbalance: rows of the most frequent class over the rarest's in the training part.
         optimiser: a name in OPTIMISERS, or a factory.
         hidden: widths of the hidden layers.
+        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
 
     Raises:
         ExperimentError: an option is out of its range.
@@ -61,4 +63,5 @@ def digits_activation(
         learning_rates=(0.001, 0.003, 0.01),
         batch_size=64,
         alter=Hardship(noise, examples, imbalance),
+        device=device,
     )

@@ -103,18 +103,19 @@ DIRECTIONS = {"maximise": True, "minimise": False}
 def one_by_one(function: Callable[[Tensor, Tensor], float]) -> MetricFunction:
     """Let a user's function of one model's outputs `(n, outputs)` and targets `(n,)` serve many members.
 
-    It never sees a diverged model's outputs, at which many a library raises: the value of those is NaN.
+    It never sees a diverged model's outputs, at which many a library raises: the value of those is NaN. Whatever device
+    models train on, it gets tensors of the processor.
     """
 
     def over_members(outputs: Tensor, targets: Tensor) -> Tensor:
         members = outputs.shape[:-2]
-        wanted = targets.expand(outputs.shape[:-1]).reshape(-1, outputs.shape[-2])
-        flat = outputs.reshape(-1, *outputs.shape[-2:])
+        wanted = targets.expand(outputs.shape[:-1]).reshape(-1, outputs.shape[-2]).cpu()
+        flat = outputs.reshape(-1, *outputs.shape[-2:]).cpu()
         values = [
             float(function(one, target)) if bool(one.isfinite().all()) else math.nan
             for one, target in zip(flat, wanted, strict=True)
         ]
-        return torch.tensor(values, dtype=torch.float64).reshape(members)
+        return torch.tensor(values, dtype=torch.float64).reshape(members).to(outputs.device)
 
     return over_members
 

@@ -67,6 +67,7 @@ def mnist(
     batch_size: int = 100,
     validation: int = 5000,
     data_dir: str | None = None,
+    device: str = "cpu",
 ) -> SupervisedTask:
     """Classify handwritten digits of 28 x 28 pixels; the test part is the official one.
 
@@ -79,12 +80,14 @@ def mnist(
         batch_size: rows per step.
         validation: rows that validation takes of the official training part, drawn anew for each seed.
         data_dir: directory that the folder `mnist` lies in; None for the environment variable SYMLOSS_DATA.
+        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
 
     Raises:
         ExperimentError: an option is out of its range, or a file is missing or not the published one.
     """
     images = read_images(MNIST, MNIST_FILES, data_dir)
-    return classify("mnist", images, validation, hidden, optimiser, batch_size, Hardship(noise, examples, imbalance))
+    hardship = Hardship(noise, examples, imbalance)
+    return classify("mnist", images, validation, hidden, optimiser, batch_size, hardship, device)
 
 
 def fashion_mnist(
@@ -96,6 +99,7 @@ def fashion_mnist(
     batch_size: int = 100,
     validation: int = 5000,
     data_dir: str | None = None,
+    device: str = "cpu",
 ) -> SupervisedTask:
     """Classify pieces of clothing; the same as `mnist`, and harder.
 
@@ -106,7 +110,7 @@ def fashion_mnist(
     else:
         images = read_surely_parted(FASHION_MNIST, FASHION_MNIST_NPZ, data_dir)
     hardship = Hardship(noise, examples, imbalance)
-    return classify("fashion_mnist", images, validation, hidden, optimiser, batch_size, hardship)
+    return classify("fashion_mnist", images, validation, hidden, optimiser, batch_size, hardship, device)
 
 
 def read_images(data: DataSet, files: Sequence[DataFile], data_dir: str | None) -> Images:
@@ -129,6 +133,7 @@ def classify(
     optimiser: str | OptimiserFactory,
     batch_size: int,
     hardship: Hardship,
+    device: str,
 ) -> SupervisedTask:
     """Make the task of images: pixels in [0, 1], a perceptron."""
     widths, rows = check_hidden(hidden), len(images.train_y)
@@ -146,6 +151,7 @@ def classify(
         batch_size=batch_size,
         fractions=(0.3, validation / rows),  # the test part is given, so the first is of no effect
         alter=hardship,
+        device=device,
     )
 
 

@@ -45,8 +45,8 @@ def check_part(place: str, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
             f"{place}: x must be (rows, ...) and y (rows,), at least one row, "
             f"got {tuple(x.shape)} and {tuple(y.shape)}."
         )
-    x = x.to(torch.float32)
-    y = y.to(torch.float32) if y.is_floating_point() else y.to(torch.int64)
+    x = x.to("cpu", torch.float32)
+    y = y.to("cpu", torch.float32 if y.is_floating_point() else torch.int64)
     if not (bool(x.isfinite().all()) and bool(y.isfinite().all())):
         raise ExperimentError(f"{place} holds numbers that are not finite. Clean them before training.")
     return x.contiguous(), y.contiguous()

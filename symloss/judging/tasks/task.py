@@ -37,7 +37,8 @@ class Task(Protocol):
     """A base problem. The number of rows in a split's parts is the same for every seed.
 
     Args:
-        x: `(rows, ...)` the inputs of everything but the test part.
+        x: `(rows, ...)` the inputs of everything but the test part, on the device that models train on; splits and the
+            test part are on the processor.
         width: the number of the base model's outputs.
         metrics: what is measured; the first is `metric`, by which candidates are judged.
         optimiser: a name in OPTIMISERS, or a factory of a torch optimiser.
@@ -63,7 +64,7 @@ class Task(Protocol):
         ...
 
     def model(self, seed: int) -> nn.Module:
-        """Make the base model with the initial weights of a seed."""
+        """Make the base model with the initial weights of a seed, on the device of `x`."""
         ...
 
 

@@ -1,0 +1,47 @@
+"""Compiled passes over stacked memory, by what a device has: numba on the processor, Triton on a GPU.
+
+Where there is none, or it is not installed, torch does the same in more passes; the two may round differently.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from symloss.judging.optimisers import Update
+
+HOMES = {"cpu": "symloss.judging.fused", "cuda": "symloss.judging.fused_gpu"}  # imported where the device is used
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What is compiled for a device.
+
+    Args:
+        updates: name of an optimiser -> its step in one pass.
+        add_bias: (activations `(rows, batch)`, biases `(rows,)`, rectify too) -> None, in place; NaN stays NaN.
+    """
+
+    updates: Mapping[str, Update]
+    add_bias: Callable[[Tensor, Tensor, bool], None]
+
+
+def passes_for(value: Tensor) -> Passes | None:
+    """Return the passes that can work on a tensor where it lies, None where there are none."""
+    fits = value.dtype == torch.float32 and value.is_contiguous()
+    return passes_on(value.device.type) if fits else None
+
+
+@cache
+def passes_on(kind: str) -> Passes | None:
+    """Return the passes of a kind of device, None where there are none."""
+    if kind not in HOMES:
+        return None
+    try:
+        home = importlib.import_module(HOMES[kind])
+    except ImportError:
+        return None
+    return Passes(home.UPDATES, home.add_bias)
