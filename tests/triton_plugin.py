@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from symloss.judging import gpu_interpreter, kernel
+from symloss.judging import gpu_interpreter, kernel, passes, steppers
+from symloss.judging.optimisers import Clock
 from symloss.judging.packing import Packed
 
 DEVICE = torch.device(os.environ.get("SYMLOSS_TRITON", "cpu"))
@@ -38,7 +39,12 @@ def by_triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let what is computed on the processor be computed by Triton."""
     monkeypatch.setitem(kernel.INTERPRETERS, "cpu", ByTriton)
     if DEVICE.type == "cpu":
+        # Optimisers and biases too: what Triton interprets works where the parameters of these tests are.
+        monkeypatch.setitem(passes.HOMES, "cpu", passes.HOMES["cuda"])
+        monkeypatch.setattr(steppers, "Clock", lambda device: Clock(device, there=True))
+        passes.passes_on.cache_clear()
         monkeypatch.setattr(gpu_interpreter, "BLOCK", 2048)
         monkeypatch.setattr(gpu_interpreter, "MEMBERS", 1024)
     with np.errstate(all="ignore"):
         yield
+    passes.passes_on.cache_clear()
