@@ -15,16 +15,29 @@ if TYPE_CHECKING:
     from symloss.running.run import resume as resume
     from symloss.running.run import search as search
     from symloss.telling.loading import load as load
+    from symloss.telling.runtable import read_run as read_run
 
 __version__ = "0.1.0"
 
-__all__ = ["load", "search", "resume", "zoo", "parse", "SupervisedTask", "Formula", "SymbolicLoss", "__version__"]
+__all__ = [
+    "load",
+    "search",
+    "resume",
+    "read_run",
+    "zoo",
+    "parse",
+    "SupervisedTask",
+    "Formula",
+    "SymbolicLoss",
+    "__version__",
+]
 
 # public name -> the module that defines it
 _HOMES = {
     "load": "symloss.telling.loading",
     "search": "symloss.running.run",
     "resume": "symloss.running.run",
+    "read_run": "symloss.telling.runtable",
     "zoo": "symloss.language.zoo",
     "parse": "symloss.language.formula",
     "Formula": "symloss.language.formula",

@@ -28,6 +28,9 @@ HOMES = {
     "ray": {"symloss.judging.cluster"},
     "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
     "matplotlib": {"symloss.telling.plot"},
+    "jinja2": {"symloss.telling.report.page"},
+    "pandas": {"symloss.telling.runtable"},
+    "pyarrow": {"symloss.telling.runtable"},
     "numba": {"symloss.judging.compiling"},
     "triton": {"symloss.judging.triton_kernel", "symloss.judging.triton_passes"},
 }
@@ -123,7 +126,21 @@ def loaded_after(*statement: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-SLOW = {"torch", "numba", "triton", "ray", "sympy", "deap", "sklearn", "scipy", "numpy", "matplotlib"}
+SLOW = {
+    "torch",
+    "numba",
+    "triton",
+    "ray",
+    "sympy",
+    "deap",
+    "sklearn",
+    "scipy",
+    "numpy",
+    "matplotlib",
+    "jinja2",
+    "pandas",
+    "pyarrow",
+}
 
 
 def test_importing_symloss_loads_nothing_slow():
@@ -132,7 +149,7 @@ def test_importing_symloss_loads_nothing_slow():
 
 @pytest.mark.parametrize(
     "command",
-    ["", "search", "resume", "show", "list", "check", "export", "compare", "plot"],
+    ["", "search", "resume", "show", "list", "check", "export", "compare", "plot", "report"],
     ids=lambda c: c or "symloss",
 )
 def test_help_loads_nothing_slow(command):

@@ -27,11 +27,12 @@ COMMANDS = {
     "search": Entry("searching", "Search a loss as an experiment file says, and prove the winner."),
     "resume": Entry("searching", "Go on with an interrupted run, or extend a finished one."),
     "show": Entry("showing", "Show a run, a loss file, a published loss, or a formula."),
+    "report": Entry("reporting", "Write a run as one HTML file: finals, charts, family tree; it needs no network."),
     "list": Entry("listing", "List tasks, grammars, zoo, slots, operators or runs."),
     "check": Entry("checking", "Validate an experiment or a grammar, and estimate the cost before you pay."),
-    "export": Entry("exporting", "Write a loss as a torch file, a loss file, LaTeX or sympy."),
+    "export": Entry("exporting", "Write a loss as a torch file, a loss file, LaTeX or sympy; a run as a table."),
     "compare": Entry("comparing", "Train with several losses on one task, and compare them fairly."),
-    "plot": Entry("plotting", "Draw a loss and its gradient over the true class's probability."),
+    "plot": Entry("plotting", "Draw figures for papers: a loss and its gradient, a run's front, progress or finals."),
 }
 
 

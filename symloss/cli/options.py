@@ -41,9 +41,14 @@ class Duration(click.ParamType[float]):
 time_option = click.option("--time", type=Duration(), metavar="TIME", help="Stop after this time: 90s, 10m, 2h.")
 
 
+report_option = click.option(
+    "--report/--no-report", "with_report", default=True, show_default=True, help="Keep report.html in the run."
+)
+
+
 def run_options(command: Command) -> Command:
     """Give a command the options of whatever goes on with a run."""
-    options = (workers_option, address_option, set_option, time_option, json_option, quiet_option)
+    options = (workers_option, address_option, set_option, time_option, report_option, json_option, quiet_option)
     for option in reversed(options):  # as a pile of decorators does: the last is the nearest
         command = option(command)
     return command

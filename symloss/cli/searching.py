@@ -10,6 +10,7 @@ import click
 from symloss.cli.options import answer, run_options
 
 if TYPE_CHECKING:
+    from symloss.running.observer import Observer
     from symloss.running.run import RunResult
 
 
@@ -24,6 +25,7 @@ def search_command(
     address: str | None,
     overrides: tuple[str, ...],
     time: float | None,
+    with_report: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -32,9 +34,8 @@ def search_command(
     Ctrl-C once ends the search in order; it can be resumed.
     """
     from symloss.running.run import search
-    from symloss.telling.progress import watching
 
-    with resumable(), watching(quiet) as observer:
+    with resumable(), watched(quiet, with_report) as observer:
         result = search(experiment, out, workers, with_time(overrides, time), address, observer)
     tell(result, as_json)
 
@@ -48,6 +49,7 @@ def resume_command(
     address: str | None,
     overrides: tuple[str, ...],
     time: float | None,
+    with_report: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -56,11 +58,25 @@ def resume_command(
     Only [stop] and [finals] may be changed, e.g. --set stop.generations=40. A time is that of all sessions together.
     """
     from symloss.running.run import resume
-    from symloss.telling.progress import watching
 
-    with resumable(), watching(quiet) as observer:
+    with resumable(), watched(quiet, with_report) as observer:
         result = resume(run, with_time(overrides, time), workers, address, observer)
     tell(result, as_json)
+
+
+@contextmanager
+def watched(quiet: bool, with_report: bool) -> Iterator["Observer"]:
+    """Watch a run in the terminal, and keep its report beside that."""
+    from symloss.telling.progress import watching
+
+    with watching(quiet) as observer:
+        if not with_report:
+            yield observer
+            return
+        from symloss.telling.report.keeper import reporting
+
+        with reporting(observer, lambda line: click.echo(f"symloss: {line}", err=True)) as both:
+            yield both
 
 
 @contextmanager

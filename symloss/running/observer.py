@@ -91,3 +91,45 @@ class Silent:
 
     def finals_done(self, sentence: str) -> None:
         """Do nothing."""
+
+
+class Audience:
+    """Several observers as one; each is told in turn."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def started(self, directory: Path, experiment: Experiment, resumed: bool) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.started(directory, experiment, resumed)
+
+    def progressed(self, progress: Progress) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.progressed(progress)
+
+    def batch_done(self, progress: Progress) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.batch_done(progress)
+
+    def search_done(self, progress: Progress, reason: str) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.search_done(progress, reason)
+
+    def trial_done(self, done: int, total: int) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.trial_done(done, total)
+
+    def verdict_done(self, done: int, total: int) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.verdict_done(done, total)
+
+    def finals_done(self, sentence: str) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.finals_done(sentence)

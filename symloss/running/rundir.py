@@ -48,6 +48,25 @@ class RunDirectory:
         """The winner of the finals, a loss file."""
         return self.path / "winner.loss.json"
 
+    @property
+    def report(self) -> Path:
+        """The report, an HTML file."""
+        return self.path / "report.html"
+
+    def is_driven(self) -> bool:
+        """Whether a driver is at work here, on any machine that shares the file system's locks."""
+        try:
+            handle = os.open(self.path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)  # gives the lock back
+        return False
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other drivers out while the block runs.

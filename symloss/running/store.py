@@ -263,6 +263,20 @@ class RunStore:
             )
         }
 
+    def tested(self) -> Iterator[tuple[str, Outcome]]:
+        """Walk through the finals' trainings on the test set: formula text and outcome, without the outputs."""
+        rows = self._rows("SELECT * FROM trial_measurements ORDER BY job, step, learning_rate, seed, metric")
+        measured = {job: _measurements(own) for job, own in groupby(rows, key=lambda row: row[0])}
+        ends = "SELECT job, formula, state, reason, NULL, seconds FROM trials WHERE part = 'test' ORDER BY job"
+        for job, formula, *end in self._rows(ends):
+            yield formula, self._outcome((0, *end), measured.get(job, ()))
+
+    def width(self) -> int | None:
+        """Return how many outputs the base model has, as the finals saw it; None before they tested anything."""
+        shapes = [str(row[0]).split() for row in self._rows("SELECT DISTINCT shape FROM trial_outputs")]
+        widths = {int(shape[-1]) for shape in shapes if len(shape) > 1 and shape[-1].isdigit()}
+        return max(widths, default=None)
+
     def counts(self) -> dict[State, int]:
         """Return how many candidates ended in each state."""
         rows = self._rows("SELECT state, COUNT(*) FROM outcomes GROUP BY state")

@@ -5,15 +5,17 @@ Without torch, as all of the analysis; `plot.py` draws them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symloss.errors import FormulaError
 from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
-from symloss.telling.analysis import CLASSES, Array, evaluate, even_costs, slope, slope_in_p
+from symloss.telling.analysis import CLASSES, Array, evaluate, even_costs, first_step, slope, slope_in_p
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,40 @@ def _plain_curves(formula: Formula, classes: int) -> Curves:
 
 def _filled(values: Any, like: Array) -> Array:
     return np.broadcast_to(np.asarray(values, dtype=np.float64), like.shape)
+
+
+@dataclass(frozen=True)
+class Comparable(Curves):
+    """Curves that can be set beside other formulas' of the slot.
+
+    Args:
+        values: above their smallest finite one; NaN where they are not finite.
+        scale: what values and gradients were divided by.
+    """
+
+    scale: float
+
+
+def comparable(formula: Formula, classes: int = CLASSES) -> Comparable:
+    """Return a formula's curves, its values from zero up, a loss scaled to cross-entropy's first step.
+
+    Every loss trains at a learning rate of its own, so its scale alone says nothing.
+    """
+    drawn, scale = curves(formula, classes), step_scale(formula, classes)
+    values, gradients = (np.where(np.isfinite(each), each, np.nan) / scale for each in (drawn.values, drawn.gradients))
+    lowest = np.nanmin(values) if np.isfinite(values).any() else 0.0
+    return Comparable(drawn.axis, drawn.x, values - lowest, gradients, drawn.gradient_of, scale)
+
+
+def step_scale(formula: Formula, classes: int = CLASSES) -> float:
+    """Return a loss's first step in multiples of cross-entropy's; 1 where it has none or goes the wrong way."""
+    if "first_step" not in SLOTS[formula.slot].traits:
+        return 1.0
+    try:
+        ratio = first_step(formula, classes)
+    except FormulaError:
+        return 1.0
+    return ratio if math.isfinite(ratio) and ratio > 0 else 1.0
 
 
 CURVES: dict[str, Callable[[Formula, int], Curves]] = {

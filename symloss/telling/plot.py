@@ -5,19 +5,15 @@ Losses are scaled to the same first step, because every loss trains at a learnin
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from symloss.errors import ExperimentError, FormulaError, RunError
-from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
-from symloss.telling.analysis import first_step
-from symloss.telling.curves import Curves, curves
+from symloss.telling.curves import Curves, comparable
 from symloss.telling.target import Target
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -53,54 +49,52 @@ def draw(targets: Sequence[Target], path: Path, classes: int) -> None:
         ExperimentError: matplotlib is not installed, or the file's kind is not one of these.
         RunError: the file cannot be written.
     """
+    with canvas(path, (10, 4.6), 2) as (figure, (left, right)):
+        for number, target in enumerate(targets):
+            drawn = comparable(target.formula, classes)
+            _draw_curve(left, drawn, drawn.values, _label(target, drawn.scale), number)
+            _draw_curve(right, drawn, drawn.gradients, "", number)
+        left.set_ylabel("value above its minimum")
+        right.set_ylabel(f"gradient by {drawn.gradient_of}")
+        figure.legend(loc="outside upper center", fontsize="small", ncols=1 if len(targets) < 4 else 2)
+        for axes in (left, right):
+            axes.set_xlabel(drawn.axis)
+            axes.grid(alpha=0.3)
+
+
+@contextmanager
+def canvas(path: Path, size: tuple[float, float], panels: int) -> Iterator[tuple[Any, list[Any]]]:
+    """Make a figure without any window, let the block draw on it, and write it into a file.
+
+    Text stays text in .pdf (TrueType) and .svg, as publishers ask.
+
+    Args:
+        path: ends in .png, .svg or .pdf.
+        size: width and height in inches.
+        panels: axes beside each other.
+
+    Raises:
+        ExperimentError: matplotlib is not installed, or the file's kind is not one of these.
+        RunError: the file cannot be written.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise ExperimentError(f"{path} is no picture that can be drawn; end it with {', '.join(SUFFIXES)}.")
-    figure = _figure()
-    left, right = figure.subplots(1, 2)
-    for number, target in enumerate(targets):
-        drawn = curves(target.formula, classes)
-        scale = _scale(target.formula, classes)
-        _draw_curve(left, drawn, (drawn.values - _smallest(drawn.values)) / scale, _label(target, scale), number)
-        _draw_curve(right, drawn, drawn.gradients / scale, "", number)
-    left.set_ylabel("value above its minimum")
-    right.set_ylabel(f"gradient by {drawn.gradient_of}")
-    figure.legend(loc="outside upper center", fontsize="small", ncols=1 if len(targets) < 4 else 2)
-    for axes in (left, right):
-        axes.set_xlabel(drawn.axis)
-        axes.grid(alpha=0.3)
     try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error}.") from error
-
-
-def _figure() -> Any:
-    try:
+        import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ExperimentError("drawing needs matplotlib; install it with: pip install 'symloss[plot]'") from error
-    return Figure(figsize=(10, 4.6), layout="constrained")
+    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure, list(figure.subplots(1, panels, squeeze=False)[0])
+        try:
+            figure.savefig(path, dpi=150)
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {error}.") from error
 
 
 def _draw_curve(axes: Any, drawn: Curves, heights: Any, label: str, number: int) -> None:
-    axes.plot(
-        drawn.x, np.where(np.isfinite(heights), heights, np.nan), label=label, linewidth=2.5 if number == 0 else 1.5
-    )
-
-
-def _smallest(values: Any) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.min()) if finite.size else 0.0
-
-
-def _scale(formula: Formula, classes: int) -> float:
-    if "first_step" not in SLOTS[formula.slot].traits:
-        return 1.0
-    try:
-        ratio = first_step(formula, classes)
-    except FormulaError:
-        return 1.0
-    return ratio if math.isfinite(ratio) and ratio > 0 else 1.0
+    axes.plot(drawn.x, heights, label=label, linewidth=2.5 if number == 0 else 1.5)
 
 
 def _label(target: Target, scale: float) -> str:

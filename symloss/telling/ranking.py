@@ -5,10 +5,11 @@ The order is the hall of fame's: twins, which training cannot tell apart, stand 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from symloss.language.candidate import State
-from symloss.running.store import RunStore
+from symloss.language.candidate import Outcome, State
+from symloss.running.store import RunStore, StoredCandidate
 from symloss.searching.fitness import FAILED, Judge
 
 
@@ -30,12 +31,23 @@ class Ranked:
 def rank_run(store: RunStore) -> list[Ranked]:
     """Return a run's scored formulas, best first; of equally good ones the simpler, then the earlier."""
     meta = store.meta()
-    judge = Judge(meta["metric"], meta["maximise"])
-    sign = 1 if judge.maximise else -1
-    outcomes = store.outcomes()
-    scores = {number: judge.fitness(each) for number, each in outcomes.items() if each.state is State.SCORED}
+    judge, outcomes = Judge(meta["metric"], meta["maximise"]), store.outcomes()
+    return rank(store.candidates(), outcomes, scores_of(outcomes, judge), judge.maximise)
+
+
+def rank(
+    candidates: Iterable[StoredCandidate], outcomes: Mapping[int, Outcome], scores: Mapping[int, float], maximise: bool
+) -> list[Ranked]:
+    """Rank what was read from a run store already, as `rank_run` does.
+
+    Args:
+        outcomes: candidate number -> outcome.
+        scores: see `scores_of`.
+        maximise: whether more of the metric is better.
+    """
+    sign = 1 if maximise else -1
     simplest: dict[int, Ranked] = {}
-    for each in store.candidates():
+    for each in candidates:
         outcome = outcomes.get(each.number)
         first = each.number if outcome is None or outcome.twin is None else outcome.twin
         score = scores.get(first, FAILED)
@@ -44,6 +56,11 @@ def rank_run(store: RunStore) -> list[Ranked]:
         if first not in simplest or each.complexity < simplest[first].complexity:
             simplest[first] = Ranked(each.number, each.formula, each.complexity, sign * score)
     return sorted(simplest.values(), key=lambda each: (-sign * each.fitness, each.complexity, each.number))
+
+
+def scores_of(outcomes: Mapping[int, Outcome], judge: Judge) -> dict[int, float]:
+    """Return candidate number -> fitness, higher is better, for those that were scored."""
+    return {number: judge.fitness(each) for number, each in outcomes.items() if each.state is State.SCORED}
 
 
 def front_of(ranked: list[Ranked]) -> list[Ranked]:

@@ -68,6 +68,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "finals": meta.get("finals"),
         "winner": _winner(str(run.path), ranked, classes),
         "sessions": meta["sessions"],
+        "report": str(run.report) if run.report.exists() else None,
     }
 
 
@@ -99,6 +100,7 @@ def run_text(summary: Mapping[str, Any]) -> str:
         ),
         ("candidates", f"{summary['candidates']}: {counts or 'none yet'}"),
     ]
+    head += [("report", summary["report"])] if summary["report"] else []
     parts = [fields(head + _rung_rows(summary["rungs"]) + _reason_rows(summary))]
     if summary["front"]:
         title = f"Front: {summary['metric']} on validation against complexity"
