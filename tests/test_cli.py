@@ -11,14 +11,18 @@ import pytest
 
 from symloss.cli import COMMANDS, LazyGroup, main, symloss
 from symloss.cli.exporting import KINDS as EXPORT_KINDS
+from symloss.cli.exporting import TABLES as TABLE_NAMES
 from symloss.cli.listing import KINDS as LIST_KINDS
 from symloss.cli.options import Duration
+from symloss.cli.plotting import FIGURES
 from symloss.language.files import plain
 from symloss.language.formula import parse
 from symloss.language.lossfile import write_loss
 from symloss.running.run import ForcedExit
 from symloss.telling.export import EXPORTS
+from symloss.telling.figures import RUN_FIGURES
 from symloss.telling.listing import LISTINGS
+from symloss.telling.runtable import TABLES
 
 
 @pytest.fixture
@@ -65,6 +69,8 @@ def test_commands_are_documented_once(name):
 def test_tables_and_choices_agree():
     assert set(EXPORT_KINDS) == set(EXPORTS)
     assert set(LIST_KINDS) == set(LISTINGS)
+    assert set(FIGURES) == {"curves", *RUN_FIGURES}
+    assert set(TABLE_NAMES) == set(TABLES)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,12 @@ def test_tables_and_choices_agree():
         (["compare", "gce", "--task", "digits", "--set", "stps=3"], "Did you mean 'steps'"),
         (["compare", "gce", "gce", "--task", "digits"], "same formula"),
         (["plot", "gce", "-o", "a.exe"], ".png, .svg, .pdf"),
+        (["plot", "gce", "-o", "a.png", "--kind", "front"], "gce is no run directory"),
+        (["plot", "gce", "-o", "a.png", "--kind", "finals", "--against", "sce"], "are for --kind curves"),
+        (["plot", "gce", "-o", "a.png", "--kind", "fron"], "'front'"),
+        (["export", "gce", "--to", "csv"], "gce is no run directory"),
+        (["export", "gce", "--to", "parquet"], "give a file with -o"),
+        (["report", "nowhere"], "nowhere is no run directory"),
         (["search", "noisy_digits", "--time", "soon"], "'soon' is not a time"),
     ],
 )

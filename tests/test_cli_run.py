@@ -63,6 +63,40 @@ def test_search_answers_with_the_run_and_nothing_else(call, tmp_path):
     assert call("show", path, "--json")[1] == out
 
 
+def test_a_search_keeps_its_report(call, tmp_path):
+    path = tmp_path / "run"
+    out = call("search", "noisy_digits", "--out", path, "--workers", 0, "--quiet", *CHANGES)[1]
+    assert f"report      {path / 'report.html'}" in out
+    text = (path / "report.html").read_text()
+    assert 'data-live="no"' in text
+    assert summarise_run(path)["finals"]["sentence"].split(";")[0].split("(")[0] in text
+
+
+def test_a_search_without_a_report(call, tmp_path):
+    path = tmp_path / "run"
+    status, _, _ = call("search", "noisy_digits", "--out", path, "--workers", 0, "--quiet", "--no-report", *CHANGES)
+    assert status == 0
+    assert not (path / "report.html").exists()
+
+
+def test_a_run_is_told_drawn_and_written_as_a_table(call, finished, tmp_path):
+    status, out, _ = call("report", finished, "-o", tmp_path / "a.html", "--json")
+    assert (status, json.loads(out)["candidates"]) == (0, summarise_run(finished)["candidates"])
+    for kind in ("curves", "front", "progress", "finals"):
+        assert call("plot", finished, "--kind", kind, "-o", tmp_path / f"{kind}.pdf")[0] == 0
+    status, out, _ = call("export", finished, "--to", "csv")
+    assert (status, out.splitlines()[0].split(",")[:4]) == (0, ["candidate", "batch", "variation", "formula"])
+    status, out, _ = call("export", finished, "--to", "csv", "--table", "lineage", "--json")
+    assert list(json.loads(out)["columns"]) == ["candidate", "parent", "place", "variation"]
+    rows = summarise_run(finished)["candidates"]
+    for kind in ("csv", "parquet"):
+        path = tmp_path / f"run.{kind}"
+        status, out, _ = call("export", finished, "--to", kind, "-o", path)
+        assert (status, out.strip()) == (0, f"wrote {path}: {rows} rows")
+        assert path.stat().st_size > 500
+    assert call("export", finished, "--to", "csv", "-o", tmp_path / "no" / "a.csv")[0] == 2
+
+
 def test_progress_goes_to_stderr(call, tmp_path):
     status, out, err = call(
         "search", "noisy_digits", "--out", tmp_path / "run", "--workers", 0, "--time", "5m", *CHANGES

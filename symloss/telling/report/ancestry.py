@@ -57,9 +57,7 @@ def family(rows: Mapping[int, Row], winner: int) -> Family | None:
         return None
     known = _ancestors(rows, winner)
     drawn = set(known[:MOST])
-    links = [
-        (parent, number) for number in sorted(drawn) for parent in rows[number].candidate.parents if parent in drawn
-    ]
+    links = [(parent, number) for number in sorted(drawn) for parent in _parents(rows, number) if parent in drawn]
     members = tuple(rows[number] for number in sorted(drawn))
     return Family(tuple(_line(rows, winner)), members, tuple(dict.fromkeys(links)), len(known) - len(drawn))
 

@@ -22,7 +22,9 @@ from symloss.running.store import TRAINED, RunStore, StoredBatch, StoredCandidat
 from symloss.searching.fitness import FAILED, Judge
 from symloss.telling.analysis import CLASSES
 from symloss.telling.ranking import Ranked, front_of, rank, scores_of
-from symloss.telling.show import visible
+from symloss.telling.show import shorten, visible
+
+NAME = 60  # characters of a name that a task's file gives
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ class Material:
 
     @property
     def metric(self) -> str:
-        """The metric that candidates are judged by."""
-        return str(self.facts["metric"])
+        """The metric that candidates are judged by, as it is shown."""
+        return shorten(str(self.facts["metric"]), NAME)
 
     @property
     def maximise(self) -> bool:
@@ -119,7 +121,16 @@ class Material:
     @cached_property
     def seconds(self) -> float:
         """Seconds searched, all sessions together."""
-        return sum(float(each.get("seconds", 0.0)) for each in self.facts["sessions"])
+        return sum(each["seconds"] for each in self.sessions)
+
+    @cached_property
+    def sessions(self) -> list[dict[str, Any]]:
+        """The facts about the run's sessions; `seconds` is a number, whatever the store says."""
+        found = [dict(each) for each in self.facts["sessions"] if isinstance(each, Mapping)]
+        for each in found:
+            seconds = each.get("seconds")
+            each["seconds"] = float(seconds) if isinstance(seconds, int | float) else 0.0
+        return found
 
     @cached_property
     def winner(self) -> Ranked | None:

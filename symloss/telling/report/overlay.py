@@ -45,7 +45,7 @@ def overlay(material: Material) -> list[Line]:
 def _chosen(material: Material, names: list[str]) -> list[str]:
     """Choose what stands beside the winner at first: the reference, and the best baselines of the finals."""
     rows = [] if material.finals is None else material.finals.get("rows", [])
-    scores = {row["name"]: row["validation"] for row in rows if row.get("validation") is not None}
+    scores = {row["name"]: row["validation"] for row in rows if isinstance(row.get("validation"), int | float)}
     best = sorted((name for name in names if name in scores), key=scores.__getitem__, reverse=material.maximise)
     return list(dict.fromkeys([names[0], *best, *names]))[:_AT_FIRST]
 

@@ -84,25 +84,25 @@ function describe(number) {
   ];
 }
 
-let pinned = null;
-const readouts = all("[data-readout]");
+let pinned = null, pinnedAt = null;
+const readouts = new Map(all("[data-readout]").map(readout => [readout.dataset.readout, readout]));
 const HINT = "Point at a candidate for its formula; click to keep it.";
 
-function tell(number) {
-  const what = number === null ? pinned : number;
-  for (const readout of readouts) {
-    if (readout.dataset.shows === String(what)) continue;
-    readout.dataset.shows = String(what);
-    readout.classList.toggle("idle", what === null);
-    readout.replaceChildren(...(what === null ? [make("p", { class: "facts" }, HINT)] : describe(what)));
-  }
+// Only the readout below the chart that is pointed at changes: another one would move this chart away.
+function tell(number, where) {
+  const readout = readouts.get(where), what = number === null && pinnedAt === where ? pinned : number;
+  if (!readout || readout.dataset.shows === String(what)) return;
+  readout.dataset.shows = String(what);
+  readout.classList.toggle("idle", what === null);
+  readout.replaceChildren(...(what === null ? [make("p", { class: "facts" }, HINT)] : describe(what)));
 }
 
 const onPin = [];
-function pin(number) {
+function pin(number, where) {
   pinned = pinned === number ? null : number;
-  keep({ pinned });
-  tell(null);
+  pinnedAt = pinned === null ? null : where;
+  keep({ pinned, pinnedAt });
+  for (const place of readouts.keys()) tell(null, place);
   for (const tellPinned of onPin) tellPinned();
   for (const row of all("tr[data-number]")) row.classList.toggle("pinned", row.dataset.number === String(pinned));
 }
@@ -148,7 +148,7 @@ function scatter(name, xName, points, stairs) {
   const y = kept["all " + name] ? [Math.min(...ys), Math.max(...ys)] : data.span;
   const right = Math.max(...xs, 1);
   const made = chart(figure, {
-    scales: { x: { time: false, range: (u, low, high) => low === null || (low === xs[0] && high === right) ? [name === "front" ? Math.min(0, xs[0] - 1) : 0, right * 1.02 + 0.5] : [low, high] },
+    scales: { x: { time: false, range: (u, low, high) => low === null || (low === xs[0] && high === right) ? name === "front" ? [xs[0] - 1, right + 1] : [0, right * 1.02 + 0.5] : [low, high] },
       y: { range: (u, low, high) => u.zoomed ? [low, high] : padded(y) } },
     axes: [axis(xName, "x", { splits: wholeSteps }), axis(`${data.metric} on validation`, "y")],
     series: [{}, { stroke: () => colour("--dot"), paths: () => null, points: { show: true, size: 5, width: 0, fill: () => colour("--dot") + "88" } },
@@ -157,7 +157,7 @@ function scatter(name, xName, points, stairs) {
     hooks: {
       setSelect: [u => { u.zoomed = u.select.width > 0; }],
       draw: [u => marks(u, name === "front" ? stairs : [])],
-      ready: [u => pointing(u, points)],
+      ready: [u => pointing(u, points, name)],
       drawClear: [u => { u.ctx.save(); }], // the state is given back by marks
     },
   }, [xs, ys, line]);
@@ -207,7 +207,7 @@ function marks(u, stairs) {
 }
 
 const NEAR = 28; // pixels within which a point is pointed at
-function pointing(u, points) {
+function pointing(u, points, name) {
   const ring = make("div", { class: "ring" });
   ring.hidden = true;
   u.over.parentElement.parentElement.classList.add("over");
@@ -230,15 +230,15 @@ function pointing(u, points) {
     const point = nearest(event);
     u.over.style.cursor = point ? "pointer" : "crosshair";
     if (point) put(point); else rest();
-    tell(point ? point.number : null);
+    tell(point ? point.number : null, name);
   });
-  u.over.addEventListener("pointerleave", () => { rest(); tell(null); });
+  u.over.addEventListener("pointerleave", () => { rest(); tell(null, name); });
   let down = null;
   u.over.addEventListener("pointerdown", event => { down = [event.clientX, event.clientY]; });
   u.over.addEventListener("click", event => {
     if (down && Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4) return; // a zoom, not a click
     const point = nearest(event);
-    if (point) pin(point.number);
+    if (point) pin(point.number, name);
   });
   onPin.push(rest);
   rest();
@@ -355,7 +355,7 @@ function explore() {
       const math = column === 3 ? mathOf(rows.number[at]) : null;
       return make("td", { class: kind || null }, math || (column === 3 ? make("code", {}, value(at)) : shown(value(at))));
     });
-    return make("tr", { "data-number": rows.number[at], class: rows.number[at] === pinned ? "pinned" : null, onclick: () => pin(rows.number[at]) }, ...cells);
+    return make("tr", { "data-number": rows.number[at], class: rows.number[at] === pinned ? "pinned" : null, onclick: () => pin(rows.number[at], null) }, ...cells);
   }
   function change() { most = PAGE; keep({ explorer: choice }); draw(); }
   search.addEventListener("input", () => { choice.text = search.value; change(); });
@@ -379,7 +379,7 @@ function sortable(table) {
       const way = head.getAttribute("aria-sort") === "descending" ? 1 : head.getAttribute("aria-sort") === "ascending" ? -1 : head.classList.contains("num") ? -1 : 1;
       all("thead th", table).forEach(each => each.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
-      const value = row => { const text = row.cells[column].textContent.trim(), number = parseFloat(text.replace("−", "-").replace(/\u2009/g, "")); return Number.isNaN(number) || !head.classList.contains("num") ? (text === "-" ? null : text) : number; };
+      const value = row => { const text = row.cells[column].textContent.trim(), number = parseFloat(text.replace("−", "-").replace(/\u202f/g, "")); return Number.isNaN(number) || !head.classList.contains("num") ? (text === "-" ? null : text) : number; };
       body.replaceChildren(...[...body.rows].sort((a, b) => compared(value(a), value(b), way)));
     });
   });
@@ -406,18 +406,19 @@ function refresh() {
 
 root.classList.add("scripts");
 pinned = kept.pinned ?? null;
+pinnedAt = kept.pinnedAt ?? null;
 drawSearch();
 drawCurves();
 explore();
 all("table.sortable").forEach(sortable);
 for (const row of all("#front-table tr[data-number]")) {
   row.classList.toggle("pinned", row.dataset.number === String(pinned));
-  row.addEventListener("click", () => pin(Number(row.dataset.number)));
+  row.addEventListener("click", () => pin(Number(row.dataset.number), "front"));
 }
 for (const member of all("#family [data-number]")) {
-  member.addEventListener("pointerenter", () => tell(Number(member.dataset.number)));
-  member.addEventListener("pointerleave", () => tell(null));
-  member.addEventListener("click", () => pin(Number(member.dataset.number)));
+  member.addEventListener("pointerenter", () => tell(Number(member.dataset.number), "family"));
+  member.addEventListener("pointerleave", () => tell(null, "family"));
+  member.addEventListener("click", () => pin(Number(member.dataset.number), "family"));
 }
 for (const block of all("pre")) {
   const box = make("div", { class: "copybox" });
@@ -426,9 +427,9 @@ for (const block of all("pre")) {
 }
 for (const part of all("details[id]")) {
   part.open = (kept.open || []).includes(part.id);
-  part.addEventListener("toggle", () => keep({ open: all("details[id][open]").map(each => each.id) }));
 }
-tell(null);
+addEventListener("pagehide", () => keep({ open: all("details[id][open]").map(each => each.id) }));
+for (const place of readouts.keys()) tell(null, place);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { for (const each of charts) each.redraw(false, true); });
 if (kept.scroll) { scrollTo(0, kept.scroll); keep({ scroll: 0 }); }
 if (data.live) refresh();

@@ -102,6 +102,6 @@ def _finalize(value: Any) -> Any:
     return value
 
 
-def _count(number: int) -> str:
-    """Write a whole number with thin spaces between its thousands."""
-    return f"{number:,}".replace(",", "\u2009")
+def _count(number: int) -> Markup:
+    """Write a whole number with narrow spaces between its thousands."""
+    return Markup("&#8239;").join(f"{number:,}".split(","))

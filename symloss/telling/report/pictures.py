@@ -10,12 +10,11 @@ from markupsafe import Markup
 
 from symloss.telling.curves import Comparable
 from symloss.telling.report.ancestry import Family
-from symloss.telling.report.drawing import Axes, Point, Span, dots, line, spread, staircase
+from symloss.telling.report.drawing import Axes, Point, Span, cloud, dots, line, spread, staircase
 from symloss.telling.report.material import Material, Row
 from symloss.telling.show import cell, shorten
 
 _TITLE = 80  # characters of a formula that a browser shows by itself
-_SPARSE = 1500  # points of a still picture
 _OUTLYING = 3.0  # the range is cut where all values span so many times the better part's range
 _BETTER = 0.75  # the share of values that are always in range
 
@@ -35,13 +34,12 @@ def progress_picture(material: Material, best: Sequence[Row], shown: Sequence[Ro
     total = max(1, len(material.trained))
     axes = Axes((0, total * 1.01), span, "candidates trained", f"{material.metric} on validation", whole=True)
     steps = staircase([(float(row.place or 0), _number(row.fitness)) for row in best], total)
-    marks = [dots(axes, _places(shown), "dot"), line(axes, steps, "best"), dots(axes, steps[:1], "mark", 3.5)]
+    marks = [cloud(axes, _places(shown)), line(axes, steps, "best"), dots(axes, steps[:1], "mark", 3.5)]
     return axes.svg(marks, f"Fitness of {total} trained candidates in their order, and the best so far")
 
 
 def _places(rows: Sequence[Row]) -> list[Point]:
-    points = [(float(row.place), row.fitness) for row in rows if row.place is not None and row.fitness is not None]
-    return points[:: max(1, len(points) // _SPARSE)]
+    return [(float(row.place), row.fitness) for row in rows if row.place is not None and row.fitness is not None]
 
 
 def front_picture(material: Material, shown: Sequence[Row], span: Span) -> Markup:
@@ -51,11 +49,12 @@ def front_picture(material: Material, shown: Sequence[Row], span: Span) -> Marku
         for row in shown
         if row.fitness is not None and row.candidate.complexity is not None
     ]
-    end = max([x for x, _ in points] + [each.complexity for each in material.front], default=1) + 1
-    axes = Axes((0, end), span, "complexity (nodes)", f"{material.metric} on validation", whole=True)
+    known = [x for x, _ in points] + [each.complexity for each in material.front]
+    start, end = min(known, default=1) - 1, max(known, default=1) + 1
+    axes = Axes((start, end), span, "complexity (nodes)", f"{material.metric} on validation", whole=True)
     front = [(float(each.complexity), each.fitness) for each in material.front]
     marks = [
-        dots(axes, list(dict.fromkeys(points))[:_SPARSE], "dot"),
+        cloud(axes, points),
         line(axes, staircase(front, end), "best"),
         dots(axes, front, "mark", 4.5),
     ]

@@ -7,28 +7,36 @@ from typing import Any
 
 from markupsafe import Markup
 
+from symloss.errors import RunError
 from symloss.running.trials import FOUND
 from symloss.running.verdict import p_words
 from symloss.telling.report.drawing import Span, spread
-from symloss.telling.report.material import Material
+from symloss.telling.report.material import NAME, Material
 from symloss.telling.report.pictures import interval_picture, strip_picture
-from symloss.telling.show import cell, decimals_for, with_spread
+from symloss.telling.show import cell, decimals_for, shorten, with_spread
 
 
 def proof(material: Material) -> Mapping[str, Any] | None:
-    """Return what the finals found; None before they are held."""
-    finals = material.finals
-    if finals is None:
-        return None
+    """Return what the finals found; None before they are held.
+
+    Raises:
+        RunError: the store's document of the finals is damaged.
+    """
+    try:
+        return None if material.finals is None else _proof(material, material.finals)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{material.run.store} is damaged: its finals cannot be read ({error!r}).") from error
+
+
+def _proof(material: Material, finals: Mapping[str, Any]) -> Mapping[str, Any]:
     tested = [row for row in finals["rows"] if row.get("test") or row.get("reason")]
-    metrics = list(dict.fromkeys([material.metric, *(name for row in tested for name in row["test"])]))
+    metrics = list(dict.fromkeys([str(material.facts["metric"]), *(name for row in tested for name in row["test"])]))
     judged = [each for each in finals["verdicts"] if each]
     others = [each for each in finals["others"] if each]
     return {
         "sentence": finals["sentence"],
         "seeds": finals["seeds"],
-        "metric": finals["metric"],
-        "metrics": [name for name in metrics if any(name in row["test"] for row in tested)],
+        "metrics": [(name, shorten(name, NAME)) for name in metrics if any(name in row["test"] for row in tested)],
         "rows": _rows(tested, material),
         "strips": any(len(values) > 1 for values in material.per_seed.values()),
         "tables": _tables([*judged, *others]),
@@ -40,7 +48,7 @@ def _rows(tested: Sequence[Mapping[str, Any]], material: Material) -> list[dict[
     span = spread([value for values in material.per_seed.values() for value in values])
     return [
         {
-            "name": "winner" if row["role"] == FOUND else row["name"],
+            "name": "winner" if row["role"] == FOUND else shorten(str(row["name"]), NAME),
             "found": row["role"] == FOUND,
             "formula": row["formula"],
             "rate": cell(row["learning_rate"]),
@@ -65,12 +73,19 @@ def _tables(verdicts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         own = [each for each in verdicts if each["metric"] == metric]
         ends = [each["interval"][name] for each in own if each["interval"] for name in ("low", "high", "difference")]
         span = spread([0.0, *(float(end) for end in ends if end is not None)], pad=0.03)
-        tables.append({"metric": metric, "rows": [_difference(each, span) for each in own]})
+        tables.append({"metric": shorten(metric, NAME), "rows": [_difference(each, span) for each in own]})
     return tables
 
 
 def _difference(verdict: Mapping[str, Any], span: Span) -> dict[str, Any]:
-    row = {"other": verdict["baseline"], "difference": "-", "bounds": "", "p": "", "tone": "even", "picture": ""}
+    row = {
+        "other": shorten(str(verdict["baseline"]), NAME),
+        "difference": "-",
+        "bounds": "",
+        "p": "",
+        "tone": "even",
+        "picture": "",
+    }
     interval = verdict["interval"]
     if interval is None:
         return row | {"bounds": verdict["reason"]}

@@ -6,7 +6,7 @@ The reasons are texts in the store; those that differ in their numbers alone cou
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -47,7 +47,7 @@ class Rung:
         trainings: that were measured there; one for each candidate, learning rate and seed.
         candidates: that were measured there.
         stopped: candidates that were measured here and never later, though others were.
-        saved: optimiser steps that these did not take, in trainings times steps.
+        saved: optimiser steps that trainings did not take because they ended here, in trainings times steps.
     """
 
     step: int
@@ -100,22 +100,20 @@ def rungs(rows: Sequence[Row]) -> list[Rung]:
     """Return the steps at which trainings were measured, the first first."""
     trainings: Counter[int] = Counter()
     candidates: Counter[int] = Counter()
-    ended: dict[int, list[int]] = defaultdict(list)  # last step -> trainings of each candidate that ended there
+    ends: Counter[int] = Counter()  # last step -> trainings that ended there
+    stopped: Counter[int] = Counter()  # last step -> candidates of which nothing went further
     for row in rows:
-        measured = [] if row.outcome is None else row.outcome.measurements
-        steps = Counter(each.step for each in measured)
-        trainings.update(steps)
-        candidates.update(steps.keys())
-        if steps:
-            ended[max(steps)].append(steps[max(steps)])
+        measured = () if row.outcome is None else row.outcome.measurements
+        if not measured:
+            continue
+        # Sorted by step, the last of each training stands.
+        lasts = {(each.learning_rate, each.seed): each.step for each in sorted(measured, key=lambda each: each.step)}
+        trainings.update(each.step for each in measured)
+        candidates.update({each.step for each in measured})
+        ends.update(lasts.values())
+        stopped[max(lasts.values())] += 1
     last = max(trainings, default=0)
     return [
-        Rung(
-            step,
-            trainings[step],
-            candidates[step],
-            len(ended[step]) if step < last else 0,
-            sum(ended[step]) * (last - step),
-        )
+        Rung(step, trainings[step], candidates[step], stopped[step] if step < last else 0, ends[step] * (last - step))
         for step in sorted(trainings)
     ]

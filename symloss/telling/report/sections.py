@@ -38,6 +38,8 @@ _FRONT = 60  # formulas of the front in its table
 _MATH = 5_000  # characters of one formula's MathML
 _ROOM = 70_000  # characters of MathML in one part
 
+Values = Mapping[str, Any]
+
 
 @dataclass
 class Draft:
@@ -56,6 +58,7 @@ class Draft:
     shown: list[Row] = field(init=False)
     span: tuple[float, float] = field(init=False)
     lines: list[Line] = field(init=False)
+    proof: Values | None = field(init=False)
 
     def __post_init__(self) -> None:
         material = self.material
@@ -67,6 +70,7 @@ class Draft:
         self.shown = sample(material, kin, self.most, self.size)
         scored = [row.fitness for row in material.trained if row.fitness is not None]
         self.span = better_part(scored, material.maximise)
+        self.proof = proof(material)
         self.lines = overlay(material)
 
 
@@ -85,13 +89,9 @@ class Room:
         return Markup('<code class="formula">{}</code>').format(shorten(text, LONGEST))
 
 
-Values = Mapping[str, Any]
-
-
 def opening(draft: Draft) -> Values:
     """The answer: the winner, the verdict, and how large the run was."""
-    material, winner = draft.material, draft.material.winner
-    finals = material.finals
+    material, winner, finals = draft.material, draft.material.winner, draft.proof
     return {
         "name": str(material.facts["name"]),
         "status": _status(material),
@@ -99,7 +99,7 @@ def opening(draft: Draft) -> Values:
         "formula": None if winner is None else Room().formula(material.formula, winner.formula),
         "called": _called(material),
         "sentence": None if finals is None else str(finals["sentence"]),
-        "tone": _tone(finals),
+        "tone": _tone([] if finals is None else finals["tables"]),
         "slot": material.slot,
         "metric": material.metric,
         "candidates": len(material.rows),
@@ -128,13 +128,10 @@ def _called(material: Material) -> str:
     return "Winner" if material.finals.get("winner") else "Best of the search"
 
 
-def _tone(finals: Mapping[str, Any] | None) -> str:
+def _tone(tables: Sequence[Mapping[str, Any]]) -> str:
     """Return how the winner stands against its reference: `better`, `worse` or `even`."""
-    verdicts = [] if finals is None else finals.get("verdicts", [])
-    interval = verdicts[0].get("interval") if verdicts else None
-    if not interval or interval.get("low") is None or interval.get("high") is None:
-        return "even"
-    return "better" if interval["low"] > 0 else "worse" if interval["high"] < 0 else "even"
+    rows = tables[0]["rows"] if tables else []
+    return str(rows[0]["tone"]) if rows else "even"
 
 
 def curves(draft: Draft) -> Values | None:
@@ -265,12 +262,12 @@ class Section:
 
 SECTIONS: dict[str, Section] = {
     "opening": Section("", opening),
-    "proof": Section("Finals", lambda draft: proof(draft.material)),
+    "proof": Section("Finals", lambda draft: draft.proof),
     "curves": Section("Shape", curves),
     "progress": Section("Progress", progress),
     "front": Section("Front", front),
     "descent": Section("Family", descent),
-    "saved": Section("Saved", saved),
+    "saved": Section("Free tests", saved),
     "candidates": Section("Candidates", candidates),
     "source": Section("Use and repeat", lambda draft: source(draft.material)),
 }

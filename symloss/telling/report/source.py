@@ -28,7 +28,7 @@ def source(material: Material) -> Mapping[str, Any]:
         "slot": material.slot,
         "experiment": shorten(public(material.experiment), _LONGEST),
         "grammar": shorten(material.grammar, _LONGEST),
-        "sessions": [_session(each) for each in material.facts["sessions"]],
+        "sessions": [_session(each) for each in material.sessions],
         "versions": versions,
         "install": " ".join(f"{name}=={versions[name]}" for name in _INSTALLED if name in versions),
         "stack": material.facts.get("stack_reason", ""),
@@ -55,17 +55,13 @@ def public(experiment: str) -> str:
 
 
 def _versions(material: Material) -> dict[str, str]:
-    sessions = material.facts["sessions"]
-    found = sessions[-1].get("versions", {}) if sessions and isinstance(sessions[-1], Mapping) else {}
+    found = material.sessions[-1].get("versions") if material.sessions else None
     return {str(name): str(version) for name, version in found.items()} if isinstance(found, Mapping) else {}
 
 
-def _session(session: Any) -> dict[str, Any]:
-    known = session if isinstance(session, Mapping) else {}
-    seconds = known.get("seconds", 0.0)
-    return {name: known.get(name, "-") for name in ("started", "workers", "cpus", "platform")} | {
-        "seconds": seconds if isinstance(seconds, int | float) else 0.0
-    }
+def _session(session: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {name: shorten(str(session.get(name, "-")), 120) for name in ("started", "workers", "cpus", "platform")}
+    return facts | {"seconds": session["seconds"]}
 
 
 def _digest(material: Material) -> str:

@@ -1,0 +1,79 @@
+"""What the free tests and the rungs saved, counted from a store: all of it, and in groups that mean something."""
+
+import pytest
+
+from symloss.judging.screen import Screen
+from symloss.language.candidate import Candidate, Measurement, Outcome, State
+from symloss.language.grammar import load_grammar
+from symloss.running.store import StoredCandidate
+from symloss.searching.searches import make_search
+from symloss.telling.report.material import Row, gather
+from symloss.telling.report.savings import NO_FORMULA, TWIN, rungs, savings, without_numbers
+from tests.runs import make_run
+from tests.searching import JUDGE
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("its value is not finite at 44 of 440 probe points of the range: nan at point 0", "its value is not finite"),
+        ("a step does not raise the true class (gradient 0.09 on its logit)", "a step does not raise the true class"),
+        ("its gradient is zero everywhere, so nothing is learnt", "its gradient is zero everywhere"),
+        ("it does not see t and p", "it does not see t and p"),
+        ("ValueError: got 3", "ValueError"),
+        ("-3 is too small", "-3 is too small"),
+        ("", ""),
+    ],
+)
+def test_reasons_lose_their_particulars(reason, kind):
+    assert without_numbers(reason) == kind
+
+
+def stored(candidate: Candidate) -> StoredCandidate:
+    formula = candidate.formula
+    return StoredCandidate(
+        candidate.number, 0, candidate.text, formula and formula.text, None, None, candidate.fault, (), "initial", 1
+    )
+
+
+@pytest.mark.parametrize("name", ["glo", "compact"])
+def test_real_screening_is_counted_as_the_screen_counts_it(name):
+    search = make_search("random", load_grammar(name), JUDGE, 0, {})
+    candidates, screen = search.ask(150), Screen("classification", 10)
+    screened = screen.check(candidates)
+    rows = [Row(stored(each), outcome, None, None) for each, outcome in zip(candidates, screened, strict=True)]
+    found = savings(rows)
+    counts = {kind: count for kind, count in screen.counts.items() if kind != "trainable"}
+    assert sum(each.count for each in found) == sum(counts.values())
+    assert sum(each.count for each in found if each.kind == TWIN) == counts.get("duplicate", 0)
+    assert sum(each.count for each in found if each.kind == NO_FORMULA) == counts.get("no formula", 0)
+    assert len(found) <= len(counts) + 3  # one test may give a few reasons: value or gradient, and which variable
+
+
+def test_a_test_saves_what_training_costs_on_average(tmp_path):
+    found = savings(gather(make_run(tmp_path / "run", 100)).rows)
+    assert [(each.kind, each.count) for each in found] == [("its value is not finite", 50), (NO_FORMULA, 10), (TWIN, 9)]
+    assert all(each.seconds == pytest.approx(0.25 * each.count) for each in found)
+    assert found[0].example.startswith("its value is not finite at ")
+
+
+def scored(number: int, *places: tuple[int, float, int]) -> Row:
+    measured = tuple(Measurement(*place, {"accuracy": 0.5}) for place in places)
+    candidate = StoredCandidate(number, 0, "p", "p", "k", 1, "", (), "initial", 1)
+    return Row(candidate, Outcome(number, State.SCORED, measurements=measured), 0.5, number)
+
+
+def test_rungs_say_how_far_trainings_went():
+    full = scored(0, (50, 0.1, 1), (50, 0.2, 1), (200, 0.1, 1), (200, 0.2, 1))
+    early = scored(1, (50, 0.1, 1), (50, 0.2, 1))
+    halved = scored(2, (50, 0.1, 1), (50, 0.2, 1), (200, 0.1, 1))
+    first, last = rungs([full, early, halved])
+    assert (first.step, first.trainings, first.candidates, first.stopped) == (50, 6, 3, 1)
+    assert (last.step, last.trainings, last.candidates, last.stopped) == (200, 3, 2, 0)
+    assert first.saved == 3 * 150  # both trainings of the early one, and one of the halved one
+    assert last.saved == 0
+
+
+def test_nothing_saves_nothing():
+    assert savings([]) == []
+    assert rungs([]) == []
