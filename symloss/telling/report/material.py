@@ -121,7 +121,7 @@ class Material:
     @cached_property
     def seconds(self) -> float:
         """Seconds searched, all sessions together."""
-        return sum(each["seconds"] for each in self.sessions)
+        return float(sum(each["seconds"] for each in self.sessions))
 
     @cached_property
     def sessions(self) -> list[dict[str, Any]]:

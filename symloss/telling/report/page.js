@@ -296,15 +296,25 @@ function drawCurves() {
   say(null);
 }
 
+// The range of pictures.curve_span: the middle of each curve, and not so much of one that it dwarfs the others.
 function middle(lines) {
-  const ends = [];
+  const lows = [], highs = [];
   for (const line of lines) {
     const finite = line.filter(value => value !== null).sort((a, b) => a - b);
-    if (finite.length) ends.push(finite[Math.floor(0.025 * (finite.length - 1))], finite[Math.floor(0.975 * (finite.length - 1))]);
+    if (!finite.length) continue;
+    lows.push(finite[Math.floor(0.025 * (finite.length - 1))]);
+    highs.push(finite[Math.floor(0.975 * (finite.length - 1))]);
   }
-  if (!ends.length) return [0, 1];
-  const low = Math.min(...ends), high = Math.max(...ends), room = (high - low) * 0.06 || 0.5;
-  return [low - room, high + room];
+  if (!lows.length) return [0, 1];
+  const low = median(lows), high = median(highs), beyond = 4 * (high - low) || Infinity;
+  const ends = [Math.max(Math.min(...lows), low - beyond), Math.min(Math.max(...highs), high + beyond)];
+  const room = (ends[1] - ends[0]) * 0.06 || 0.5;
+  return [ends[0] - room, ends[1] + room];
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b), half = sorted.length / 2;
+  return sorted.length % 2 ? sorted[Math.floor(half)] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
 // Tables: those of the page are sorted in place; the candidates are searched, filtered and sorted.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
@@ -15,18 +16,19 @@ from symloss.telling.report.material import Material, Row
 from symloss.telling.show import cell, shorten
 
 _TITLE = 80  # characters of a formula that a browser shows by itself
-_OUTLYING = 3.0  # the range is cut where all values span so many times the better part's range
-_BETTER = 0.75  # the share of values that are always in range
+_OUTLYING = 2.0  # heights of the better part, beyond which values are left out of the range
+_DWARFED = 4.0  # heights of the usual curve that a picture of curves goes beyond it
+_BETTER = 0.75  # the share of values that are the better part
 
 
 def better_part(values: Sequence[float], maximise: bool) -> Span:
-    """Return the range that is worth looking at: all values, or, where some are far off, the better three quarters."""
+    """Return the range that is worth looking at: all values but those that are far worse than the better part."""
     ordered = sorted((value for value in values if math.isfinite(value)), reverse=maximise)
     if not ordered:
         return 0.0, 1.0
-    kept = ordered[: max(1, math.ceil(len(ordered) * _BETTER))]
-    full, near = abs(ordered[-1] - ordered[0]), abs(kept[-1] - kept[0])
-    return spread(kept if near > 0 and full > _OUTLYING * near else ordered)
+    best, usual = ordered[0], ordered[math.ceil(len(ordered) * _BETTER) - 1]
+    far = _OUTLYING * abs(usual - best) or math.inf
+    return spread([value for value in ordered if abs(value - best) <= far])
 
 
 def progress_picture(material: Material, best: Sequence[Row], shown: Sequence[Row], span: Span) -> Markup:
@@ -87,13 +89,22 @@ def _curves(lines: Sequence[tuple[str, Comparable]], part: str, name: str, title
 
 
 def curve_span(lines: Sequence[Sequence[float]]) -> Span:
-    """Return a range for curves of which some shoot up at the ends: the middle 95 % of each, and a little more."""
-    kept: list[float] = []
+    """Return a range for curves of which some shoot up at the ends, or dwarf the others.
+
+    It holds the middle 95 % of each curve, but goes no further beyond the usual curve than four times its height; the
+    page's script chooses alike.
+    """
+    ends: list[Span] = []
     for values in lines:
         finite = sorted(value for value in values if math.isfinite(value))
         if finite:
-            kept += [finite[int(0.025 * (len(finite) - 1))], finite[int(0.975 * (len(finite) - 1))]]
-    return spread(kept)
+            ends.append((finite[int(0.025 * (len(finite) - 1))], finite[int(0.975 * (len(finite) - 1))]))
+    if not ends:
+        return 0.0, 1.0
+    lows, highs = ([end[side] for end in ends] for side in (0, 1))
+    low, high = statistics.median(lows), statistics.median(highs)
+    room = _DWARFED * (high - low) or math.inf
+    return spread([max(min(lows), low - room), min(max(highs), high + room)])
 
 
 def family_picture(family: Family, metric: str, span: Span) -> Markup:
