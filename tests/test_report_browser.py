@@ -4,6 +4,7 @@ It needs a Chromium on the machine (Debian: `apt-get install chromium`), which p
 """
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,30 @@ def test_pointing_tells_the_formula_and_a_click_keeps_it(visit, usual, chart):
     page.mouse.click(*place)
     page.mouse.move(5, 5)
     assert readout.get_attribute("data-shows") == "null"
+
+
+def test_a_tap_keeps_a_formula_on_a_phone(visit, usual):
+    page = visit(usual, PHONE, has_touch=True)
+    number, place = find_point(page, "front")
+    page.mouse.move(1, 1)
+    page.touchscreen.tap(*place)
+    readout = page.locator('[data-readout="front"]')
+    assert readout.get_attribute("data-shows") == str(number)
+    assert readout.get_by_role("button", name="Copy formula").is_visible()
+
+
+def test_all_candidates_can_be_brought_into_view(visit, folder):
+    path = make_run(folder / "far", 60)
+    with sqlite3.connect(path / "run.sqlite") as connection:
+        connection.execute("UPDATE measurements SET value = 0.1 WHERE candidate = 9")
+    connection.close()
+    page = visit(write_report(path).file)
+    figure = page.locator('[data-plot="progress"]')
+    before = figure.screenshot()
+    figure.get_by_role("button", name="Show all").click()
+    assert figure.screenshot() != before
+    figure.get_by_role("button", name="Show the better part").click()
+    assert figure.get_by_role("button", name="Show all").is_visible()
 
 
 def test_a_formula_of_the_front_is_kept_from_its_row(visit, usual):

@@ -4,10 +4,13 @@ import base64
 import hashlib
 import json
 import re
+import sqlite3
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+import symloss
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import ZOO, zoo
 from symloss.telling.report.material import gather
@@ -171,8 +174,6 @@ def test_json_keeps_every_text_and_holds_no_markup(text):
 def test_winners_of_every_slot_are_shown_with_their_curves(folder, slot):
     name = next(name for name, entry in ZOO.items() if entry.slot == slot)
     path = make_run(folder / f"slot_{slot}", 20, slot=slot, finals=finals(zoo[name].text))
-    import sqlite3
-
     with sqlite3.connect(path / "run.sqlite") as connection:
         connection.execute(
             "UPDATE candidates SET formula = ?, complexity = 3 WHERE formula IS NOT NULL", (zoo[name].text,)
@@ -209,6 +210,33 @@ def test_twenty_thousand_candidates_stay_small_and_are_said_to_be_thinned(folder
     read = Reader(text)
     said = "".join(read.text)
     assert f"{len(read.data['rows']['number']):,} of 20,000 candidates".replace(",", "\u202f") in said
+
+
+def test_long_formulas_leave_a_page_small(folder):
+    path = make_run(folder / "long", 400, finals=finals(formula_of(399)))
+    with sqlite3.connect(path / "run.sqlite") as connection:
+        for number in range(400):  # each scored one is more complex and better than those before
+            text = " + ".join(f"t*log(p)*{number + each}.125" for each in range(40))
+            row = (text, 10 + number, f"mul(t, {number})" * 100, number)
+            connection.execute("UPDATE candidates SET formula = ?, complexity = ?, text = ? WHERE number = ?", row)
+            connection.execute("UPDATE measurements SET value = ? WHERE candidate = ?", (number / 400, number))
+    connection.close()
+    text = page(gather(path))
+    assert len(text.encode()) < LARGEST
+    assert "formulas of the front are listed" in text
+
+
+def test_the_vendored_library_is_what_its_page_says_and_its_licence_goes_with_it(folder):
+    vendored = Path(symloss.__file__).parent / "telling" / "report" / "vendor" / "uplot"
+    lines = (vendored / "README.md").read_text().splitlines()
+    said = {line.split()[1]: line.split()[0] for line in lines if line.startswith("    ")}
+    assert set(said) == {"uPlot.iife.min.js", "uPlot.min.css", "LICENSE"}
+    for name, digest in said.items():
+        assert hashlib.sha256((vendored / name).read_bytes()).hexdigest() == digest
+    path = folder / "usual"
+    text = page(gather(path if path.exists() else RUNS["usual"](path)))
+    assert (vendored / "LICENSE").read_text().splitlines()[0] in text
+    assert "Permission is hereby granted" in text
 
 
 def test_paths_of_a_machine_stay_there():

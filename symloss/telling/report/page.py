@@ -30,6 +30,7 @@ _SHARES = (1.0, 0.5, 0.25, 0.1, 0.0)  # of the candidates that a page holds, unt
 
 _HERE = Path(__file__).parent
 _STYLES = ("vendor/uplot/uPlot.min.css", "page.css")
+_LICENCES = ("vendor/uplot/LICENSE",)  # goes with every copy of the library
 _SCRIPTS = ("vendor/uplot/uPlot.iife.min.js", "page.js")
 
 
@@ -50,7 +51,7 @@ def _filled(draft: Draft) -> str:
         if values is not None:
             filled = environment.get_template(f"{name}.html").render(values, material=draft.material)
             parts.append((name, section.title, Markup(filled)))
-    style, script = _joined(_STYLES), _joined(_SCRIPTS)
+    style, script = _joined(_STYLES), f"/*\n{_joined(_LICENCES)}*/\n{_joined(_SCRIPTS)}"
     return environment.get_template("page.html").render(
         name=draft.material.facts["name"],
         parts=parts,
