@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from symloss.telling.report.page import REFRESH
 from symloss.telling.report.report import write_report
 from tests.runs import finals, formula_of, make_run
 from tests.test_report_page import evil_run
@@ -53,9 +54,11 @@ def visit(browser):
     """Open a file offline; whatever the page asked of the network or complained about is a failure."""
     contexts, wrong = [], []
 
-    def go(file: Path, viewport=WIDE, **options):
+    def go(file: Path, viewport=WIDE, clock=False, **options):
         context = browser.new_context(viewport=viewport, offline=True, **options)
         contexts.append(context)
+        if clock:
+            context.clock.install()
         page = context.new_page()
         page.on("request", lambda request: request.url.startswith("file:") or wrong.append(request.url))
         page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
@@ -291,31 +294,32 @@ def test_the_policy_stops_what_is_not_the_page_s_own(browser, usual):
     page.close()
 
 
-def quickly(file: Path) -> None:
-    """Let a page look again after a moment instead of after many seconds."""
-    text = file.read_text(encoding="utf-8")
-    file.write_text(
-        text.replace('data-refresh="15"', 'data-refresh="0.2"').replace('content="15"', 'content="1"'), "utf-8"
-    )
-
-
 def test_an_open_page_of_a_running_search_follows_it(visit, folder):
     path = make_run(folder / "running", 60, ended="")
-    file = write_report(path, live=True).file
-    quickly(file)
-    page = visit(file)
+    page = visit(write_report(path, live=True).file, clock=True)
     assert page.locator(".status").inner_text() == "the search is running"
     page.locator("#explorer input").fill("crossover")
     write_report(path, live=False)
+    page.clock.fast_forward(1000 * (REFRESH + 5))
     page.wait_for_selector('body[data-live="no"]')
     assert page.locator("#explorer input").input_value() == "crossover"
     assert page.locator(".status").inner_text() == "not finished"
 
 
+def test_a_page_that_is_no_longer_written_says_so(visit, folder):
+    path = make_run(folder / "dead", 60, ended="")
+    page = visit(write_report(path, live=True).file, clock=True)
+    assert page.locator("#age").inner_text().endswith("s ago")
+    page.locator("h1").select_text()  # whoever reads closely is not disturbed
+    page.clock.fast_forward(1000 * 21 * REFRESH)
+    assert "the search may have stopped; symloss resume goes on with it" in page.locator("#age").inner_text()
+
+
 def test_it_follows_without_scripts_as_well(visit, folder):
     path = make_run(folder / "running_plain", 60, ended="")
     file = write_report(path, live=True).file
-    quickly(file)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace(f'content="{REFRESH}"', 'content="2"'), "utf-8")
     page = visit(file, java_script_enabled=False)
     write_report(path, live=False)
     page.wait_for_selector('body[data-live="no"]')
