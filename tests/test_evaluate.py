@@ -34,13 +34,14 @@ def job(*texts, slot="classification", limit=60.0, plan=PLAN):
 def test_each_candidate_has_an_outcome_in_order(digits):
     outcomes = evaluate(job("-t*log(p)", "nonsense(", "(t - p)**2"), digits)
     assert [o.candidate for o in outcomes] == [10, 11, 12]
-    assert [o.state for o in outcomes] == [State.SCORED, State.CRASHED, State.SCORED]
-    assert outcomes[1].reason.startswith("FormulaError: formula, column 1: unknown function 'nonsense'")
+    assert [o.state for o in outcomes] == [State.SCORED, State.REJECTED, State.SCORED]
+    assert outcomes[1].reason.startswith("no formula: formula, column 1: unknown function 'nonsense'")
+    assert [o.formula and o.formula.text for o in outcomes] == ["-t*log(p)", None, "(p - t)**2"]
     assert outcomes[0].seconds == outcomes[2].seconds > 0
 
 
 def test_a_job_of_nonsense_is_an_outcome(digits):
-    assert [o.state for o in evaluate(job("1 +", "t.p"), digits)] == [State.CRASHED] * 2
+    assert [o.state for o in evaluate(job("1 +", "t.p"), digits)] == [State.REJECTED] * 2
 
 
 def test_a_candidate_that_raises_or_hangs_ends_alone(evil):

@@ -14,7 +14,7 @@ from symloss.searching.evolution import Evolution, EvolutionSettings, MutationRa
 from symloss.searching.searches import make_search
 from symloss.searching.selection import SELECTIONS, Individual
 from symloss.searching.variation import MUTATIONS
-from tests.searching import JUDGE, Bench, hashed, run
+from tests.searching import JUDGE, Bench, formula_of, hashed, run
 
 COMPACT = load_grammar("compact")
 TREE = parse_tree("mul(t, p)", COMPACT)
@@ -183,7 +183,8 @@ def test_glos_own_evolution_runs_on_glos_grammar() -> None:
 def nearness(candidate: Candidate) -> float:
     """Score by the share of a target's building blocks: a hill that can be climbed."""
     blocks = ("t*log(p)", "p**", "1 - p", "**2", "(t")
-    text = candidate.formula.text if candidate.formula else ""
+    formula = formula_of(candidate.text, candidate.slot)
+    text = formula.text if formula else ""
     return sum(block in text for block in blocks) + 0.1 * hashed(candidate) - 0.01 * len(text)
 
 

@@ -83,6 +83,7 @@ def quick() -> Iterator[None]:
     """Spare runs the measurement of which way of training pays."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(symloss.running.run, "choose_stacking", lambda task, plan, cohort: Decision("single", "told so"))
+        patch.setattr("symloss.running.store.TOGETHER", 0.0)  # so that a crash may come after any write
         yield
 
 
@@ -197,8 +198,8 @@ def test_a_crash_after_any_transaction_leads_to_the_same_result(
     moments: list[Path] = []
 
     @contextmanager
-    def snapshot(store: RunStore) -> Iterator[Any]:
-        with original(store) as connection:
+    def snapshot(store: RunStore, together: bool = False) -> Iterator[Any]:
+        with original(store, together) as connection:
             yield connection
         if store.path.name == "run.sqlite":  # before that there is no run yet
             moments.append(tmp_path / f"after-{len(moments)}")

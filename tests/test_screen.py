@@ -1,24 +1,35 @@
-"""Screening: each free test rejects what it is for, in words; equal gradients are duplicates; order is the state."""
+"""Screening: what the free tests reject is counted; equal gradients are duplicates; the order is the state."""
 
-from dataclasses import replace
+import tracemalloc
+from collections.abc import Iterator
 
 import pytest
-import torch
 
-from symloss.judging.screen import Screen, fingerprint
-from symloss.language.candidate import Candidate, State
-from symloss.language.formula import parse
+from symloss.judging.screen import Screen
+from symloss.language.candidate import Candidate, Outcome, State
+from symloss.language.formula import Canonical, parse
+from symloss.language.grammar import load_grammar
+from symloss.language.probing import Finding, Prober, prefix
 from symloss.language.slots import SLOTS
+from symloss.language.tree import parse_tree
 from symloss.language.zoo import zoo
+from symloss.searching.archive import HallOfFame
+from symloss.searching.base import Draft
+from symloss.searching.searches import make_search
+from tests.searching import JUDGE
 
 
-def candidates(*texts, slot="classification"):
-    return [Candidate(i, text, parse(text, slot)) for i, text in enumerate(texts)]
+def candidates(*texts: str, slot: str = "classification", width: int = 10) -> list[Candidate]:
+    prober = Prober(slot, width)
+    return [
+        Candidate(i, text, slot, prober.look(list(prefix(parse(text, slot).node)), text))
+        for i, text in enumerate(texts)
+    ]
 
 
-def one(text, slot="classification", width=10):
-    screen = Screen(slot, width)
-    return screen.check(candidates(text, slot=slot))[0], screen.counts
+def one(text: str, slot: str = "classification", width: int = 10) -> tuple[Outcome | None, dict[str, int]]:
+    screen = Screen()
+    return screen.check(candidates(text, slot=slot, width=width))[0], screen.counts
 
 
 @pytest.mark.parametrize(
@@ -33,49 +44,48 @@ def one(text, slot="classification", width=10):
         ("t*sign(p - 0.5)", "no gradient", "its gradient is zero everywhere"),
     ],
 )
-def test_what_is_not_worth_training_is_rejected(text, kind, words):
+def test_what_is_not_worth_training_is_rejected(text: str, kind: str, words: str) -> None:
     outcome, counts = one(text)
+    assert outcome is not None
     assert outcome.state is State.REJECTED
     assert words in outcome.reason
     assert counts == {kind: 1}
 
 
 @pytest.mark.parametrize("slot", SLOTS)
-def test_baselines_are_worth_training(slot):
-    screen = Screen(slot, 1 if slot == "regression" else 10)
-    asked = [Candidate(i, name, zoo[name]) for i, name in enumerate(SLOTS[slot].baselines)]
+def test_baselines_are_worth_training(slot: str) -> None:
+    screen, prober = Screen(), Prober(slot, 1 if slot == "regression" else 10)
+    names = SLOTS[slot].baselines
+    asked = [Candidate(i, name, slot, prober.look_at(zoo[name])) for i, name in enumerate(names)]
     assert screen.check(asked) == [None] * len(asked)
     assert screen.counts == {"trainable": len(asked)}
 
 
 @pytest.mark.parametrize(("text", "slot"), [("2*x + 1", "activation"), ("-r**2", "regression")])
-def test_the_slots_own_tests_are_asked(text, slot):
+def test_the_slots_own_tests_are_asked(text: str, slot: str) -> None:
     outcome, counts = one(text, slot, width=1)
+    assert outcome is not None
     assert outcome.state is State.REJECTED
     assert set(counts) <= {test.name for test in SLOTS[slot].tests}
 
 
-def test_a_candidate_without_formula_is_rejected_with_its_fault():
-    outcome = Screen("classification", 10).check([Candidate(4, "log(neg(1))", None, fault="log(-1) is undefined")])[0]
-    assert (outcome.candidate, outcome.state, outcome.reason) == (4, State.REJECTED, "log(-1) is undefined")
-
-
-def test_equal_gradients_are_duplicates_of_the_first():
+def test_equal_gradients_are_duplicates_of_the_first() -> None:
     texts = ("-t*log(p)", "3 - t*log(p)", "-2*t*log(p)", "-t*log(p) + t", "-log(p)*t", "-2*t*log(p) + 1")
-    outcomes = Screen("classification", 10).check(candidates(*texts))
+    outcomes = Screen().check(candidates(*texts))
     assert [outcome and outcome.twin for outcome in outcomes] == [None, 0, None, 0, 0, 2]
+    assert outcomes[1] is not None
     assert outcomes[1].state is State.DUPLICATE
     assert outcomes[1].reason == "its gradient equals that of candidate 0"
 
 
-def test_rejected_candidates_are_nobodys_twins():
-    outcomes = Screen("classification", 10).check(candidates("-log(p)", "-log(p)"))
-    assert [outcome.state for outcome in outcomes] == [State.REJECTED] * 2
+def test_what_the_probe_points_reject_is_nobodys_twin() -> None:
+    outcomes = Screen().check(candidates("-log(p)", "-log(p)"))
+    assert [outcome and outcome.state for outcome in outcomes] == [State.REJECTED] * 2
 
 
-def test_the_same_candidates_in_order_rebuild_the_screen():
+def test_the_same_candidates_in_order_rebuild_the_screen() -> None:
     texts = ("-t*log(p)", "t*p", "(t - p)**2", "-t*log(p) + 3", "t*(1 - p)")
-    whole, rebuilt = Screen("classification", 10), Screen("classification", 10)
+    whole, rebuilt = Screen(), Screen()
     expected = whole.check(candidates(*texts))
     rebuilt.check(candidates(*texts)[:3])
     assert rebuilt.check(candidates(*texts)[3:]) == expected[3:]
@@ -83,29 +93,54 @@ def test_the_same_candidates_in_order_rebuild_the_screen():
     assert sum(whole.counts.values()) == len(texts)
 
 
-def test_fingerprints_see_six_digits_and_the_scale():
-    gradient = torch.linspace(-1, 1, 50, dtype=torch.float64)
-    assert fingerprint(gradient) == fingerprint(gradient * (1 + 1e-9))
-    assert fingerprint(gradient) != fingerprint(gradient * 1.001)
-    bent = gradient.clone()
-    bent[3] += 1e-4
-    assert fingerprint(gradient) != fingerprint(bent)
-    assert fingerprint(torch.zeros(3, dtype=torch.float64)) == fingerprint(torch.full((3,), -0.0, dtype=torch.float64))
+def test_what_workers_reject_is_counted_by_its_test() -> None:
+    screen = Screen()
+    screen.check(candidates("-t*log(p)", "(t - p)**2", "-t*p", "t*p"))
+    reasons = ("free outputs: they stay", "no formula: undefined everywhere")
+    ended = [Outcome(i, State.REJECTED, reason) for i, reason in enumerate(reasons)]
+    screen.learn([*ended, Outcome(2, State.CRASHED, "free outputs: not this state"), Outcome(3, State.REJECTED, "no")])
+    assert screen.counts == {"trainable": 1, "free outputs": 1, "no formula": 1, "uniform_step": 1}
 
 
-def test_fingerprints_tell_large_gradients_apart():
-    gradient = torch.linspace(-1, 1, 50, dtype=torch.float64)
-    assert fingerprint(gradient * 1e200) != fingerprint(gradient.square() * 1e200)
-    assert fingerprint(gradient * 1e308) == fingerprint(gradient * 1e308 * (1 + 1e-9))
-    assert fingerprint(gradient * 1e308) != fingerprint(gradient * 0.9e308)
-    assert fingerprint(gradient * 1e-300) != fingerprint(gradient * 2e-300)
+def synthetic(count: int) -> Iterator[Candidate]:
+    for number in range(count):
+        yield Candidate(number, f"mul(t, {number})", "classification", Finding(number.to_bytes(16)), seed=number)
 
 
-def test_a_formula_that_fails_to_compute_is_rejected(monkeypatch):
-    def broken(function, width):
-        raise RuntimeError("no memory")
+def test_a_million_candidates_fit_into_memory() -> None:
+    # what the run keeps of each: its fingerprint here, and, were it scored, its line in the hall of fame
+    count = 20_000
+    screen, hall = Screen(), HallOfFame("classification")
+    tracemalloc.start()
+    try:
+        for candidate in synthetic(count):
+            assert screen.check([candidate]) == [None]
+        screened = tracemalloc.get_traced_memory()[0] / count
+        for number in range(count):
+            hall.add(number, "", number / count, Canonical(f"{number:016x}", f"t*p**{number}", 5), number)
+        listed = tracemalloc.get_traced_memory()[0] / count - screened
+    finally:
+        tracemalloc.stop()
+    assert screened < 250
+    assert listed < 600
 
-    screen = Screen("classification", 10)
-    monkeypatch.setattr(screen, "_slot", replace(SLOTS["classification"], respond=broken))
-    outcome = screen.check(candidates("-t*log(p)"))[0]
-    assert (outcome.state, outcome.reason) == (State.REJECTED, "RuntimeError: no memory")
+
+def test_a_search_keeps_little_of_each_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    count, batch = 20_000, 2_000
+    search = make_search("random", load_grammar("compact"), JUDGE, 0, {"batch": batch})
+    tree = parse_tree("mul(t, p)", load_grammar("compact"))
+    monkeypatch.setattr(search._method, "propose", lambda rng: Draft(tree))
+    monkeypatch.setattr(search._prober, "look", lambda words, text: Finding(search_digest(next(numbers))))
+    numbers = iter(range(2 * count))
+    tracemalloc.start()
+    try:
+        for _ in range(count // batch):
+            search.tell([Outcome(each.number, State.DIVERGED, "not finite") for each in search.ask()])
+        kept = tracemalloc.get_traced_memory()[0] / count
+    finally:
+        tracemalloc.stop()
+    assert kept < 200
+
+
+def search_digest(number: int) -> bytes:
+    return number.to_bytes(16)

@@ -17,20 +17,28 @@ from hypothesis import strategies as st
 from symloss.errors import RunError
 from symloss.language.candidate import Candidate, Measurement, Outcome, State
 from symloss.language.formula import parse
+from symloss.language.probing import Finding
 from symloss.running.store import RunStore, StoredBatch, Trial
 
 FORMULA = parse("-t*log(p)")
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every write durable at once, so that a test sees what it wrote."""
+    monkeypatch.setattr("symloss.running.store.TOGETHER", 0.0)
+
+
 def candidate(number: int, **changes: object) -> Candidate:
-    facts = {"number": number, "text": f"leaf({number})", "formula": FORMULA, "seed": 2**64 - 1, "parents": (3, 1)}
+    facts = {"number": number, "text": f"leaf({number})", "slot": "classification", "finding": Finding(b"0")}
+    facts |= {"seed": 2**64 - 1, "parents": (3, 1)}
     return Candidate(**{**facts, **changes})
 
 
 def scored(number: int, value: float = 0.9, seconds: float = 1.5) -> Outcome:
     values = [(step, rate, seed) for rate in (0.01, 0.001) for seed in (5, 4) for step in (10, 20)]
     measured = tuple(Measurement(*each, {"accuracy": value, "nll": 0.1}) for each in values)
-    return Outcome(number, State.SCORED, measurements=measured, seconds=seconds)
+    return Outcome(number, State.SCORED, measurements=measured, seconds=seconds, formula=FORMULA.canonical())
 
 
 @pytest.fixture
@@ -51,7 +59,7 @@ def filled(path: Path) -> Path:
 def test_what_is_written_reads_back(store: RunStore) -> None:
     batch = [
         candidate(0),
-        candidate(1, formula=None, fault="sqrt of a negative"),
+        candidate(1),
         candidate(2),
         candidate(3, parents=()),
     ]
@@ -61,15 +69,13 @@ def test_what_is_written_reads_back(store: RunStore) -> None:
     store.write_outcomes([Outcome(3, State.TIMED_OUT, "took 120 s", seconds=120.0)])
     store.write_told(StoredBatch(0, 4, 0.9, 3.5))
     rows = list(store.candidates())
-    assert [(row.number, row.formula, row.fault) for row in rows[:2]] == [
-        (0, "-t*log(p)", ""),
-        (1, None, "sqrt of a negative"),
-    ]
+    assert [(row.number, row.formula) for row in rows[:3]] == [(0, "-t*log(p)"), (1, None), (2, None)]
     assert (rows[0].key, rows[0].complexity) == (FORMULA.key, FORMULA.complexity)
     assert (rows[0].parents, rows[3].parents, rows[0].seed) == ((3, 1), (), 2**64 - 1)
     outcomes = store.outcomes()
     assert outcomes[1] == rejected
     assert outcomes[2].twin == 0
+    assert outcomes[0].formula == FORMULA.canonical()
     assert outcomes[0].seconds == 1.5
     assert sorted(map(repr, outcomes[0].measurements)) == sorted(map(repr, scored(0).measurements))
     assert store.counts() == {State.SCORED: 1, State.REJECTED: 1, State.DUPLICATE: 1, State.TIMED_OUT: 1}
@@ -155,6 +161,26 @@ def test_a_cohort_is_written_whole_or_not_at_all(store: RunStore) -> None:
     assert store.outcomes() == {}
     store.write_outcomes([scored(0)])
     assert list(store.outcomes()) == [0]
+
+
+def test_what_is_written_at_once_becomes_durable_together(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen_by_others() -> int:
+        with RunStore.read(store.path) as reader:
+            return len(list(reader.candidates()))
+
+    monkeypatch.setattr("symloss.running.store.TOGETHER", math.inf)
+    store.write_batch(0, [candidate(0)], [])
+    with pytest.raises(RunError, match="damaged"):
+        store.write_outcomes([scored(0), scored(0)])  # undone alone
+    store.write_outcomes([scored(0)])
+    assert seen_by_others() == 0
+    assert len(store.outcomes()) == 1
+    store.write_meta({"name": "x"})  # facts are never left waiting
+    assert seen_by_others() == 1
+    store.write_batch(1, [candidate(1)], [])
+    store.close()
+    with RunStore.read(store.path) as reader:
+        assert (len(list(reader.candidates())), list(reader.outcomes())) == (2, [0])
 
 
 def test_a_reader_looks_while_the_driver_writes(store: RunStore) -> None:
@@ -267,6 +293,8 @@ def test_files_that_are_refused(
         "UPDATE outcomes SET state = 'stopped' WHERE candidate = 3",
         "UPDATE outcomes SET state = 'diverged', reason = 'why' WHERE candidate = 3",
         "UPDATE candidates SET parents = 'x' WHERE number = 3",
+        "UPDATE candidates SET key = 'x' WHERE number = 3",
+        "UPDATE candidates SET complexity = 'x' WHERE number = 3",
         "UPDATE candidates SET seed = 'x' WHERE number = 3",
         "UPDATE meta SET value = '{'",
         "UPDATE trials SET state = 'weird'",

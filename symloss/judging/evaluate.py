@@ -1,29 +1,33 @@
 """One job of a pool: formula texts in, one outcome per candidate out, whatever the candidates do.
 
-Text travels: no object of sympy or torch does. A time limit that ends a job says whom to blame, or that nobody knows.
+Text travels: no object of sympy or torch does. Here, in the workers, sympy brings a candidate's text to its canonical
+form, and the last free test is made. A time limit that ends a job says whom to blame, or that nobody knows.
 """
 
 import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from symloss.errors import FormulaError
 from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.failures import Failures, OutOfTimeError, blamed, in_words
+from symloss.judging.free_outputs import stuck
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.tasks.task import Task
 from symloss.judging.train import train_cohort
 from symloss.language.candidate import Outcome, State
-from symloss.language.formula import parse
+from symloss.language.formula import Canonical, parse
 from symloss.language.loss import TorchFunction, compile_loss
 
+FREE_OUTPUTS, NO_FORMULA = "free outputs", "no formula"  # the free tests that workers make, as their reasons begin
 PATIENCE = 0.25  # of the time limit: a candidate that held things up for less is not blamed
 
 
@@ -36,12 +40,14 @@ class Job:
         candidates: (candidate number, formula text, slot) each.
         plan: with `stack` settled; `auto` would measure anew in every job.
         time_limit: seconds for the job; a candidate blamed for using it up leaves the others as much again.
+        free_test: whether a formula that does not even bring free outputs to their targets is rejected untrained.
     """
 
     number: int
     candidates: tuple[tuple[int, str, str], ...]
     plan: Plan
     time_limit: float
+    free_test: bool = False
 
     def __post_init__(self) -> None:
         assert self.candidates, "a job has candidates"
@@ -110,17 +116,34 @@ def judge(job: Job, task: Task, stop: Stop = never) -> Report:
         return Report((), in_words(error), State.CRASHED)
     share = (time.monotonic() - started) / len(job.candidates)
     numbers = [number for number, _, _ in job.candidates]
-    return Report(tuple(judged_as(number, one, share) for number, one in zip(numbers, trained, strict=True)))
+    return Report(tuple(judged_as(number, share, *one) for number, one in zip(numbers, trained, strict=True)))
 
 
-def train_all(job: Job, task: Task, stop: Stop) -> list[Trained]:
-    """Compile and train; a text that is no formula is its candidate's outcome."""
+def train_all(job: Job, task: Task, stop: Stop) -> list[tuple[Trained, Canonical | None]]:
+    """Read, compile and train; a text that is no formula is its candidate's outcome."""
     failures: Failures = {}
     functions = compile_all(job, failures)
-    places = sorted(functions)
+    places = without_stuck(job, functions, task, failures)
     ended = train_cohort([functions[i] for i in places], task, job.plan, stop) if places else []
     trained = dict(zip(places, ended, strict=True))
-    return [trained[i] if i in trained else Trained(*failures[i]) for i in range(len(job.candidates))]
+    read = {place: function.formula.canonical() for place, function in functions.items()}
+    return [(trained[i] if i in trained else Trained(*failures[i]), read.get(i)) for i in range(len(job.candidates))]
+
+
+def without_stuck(job: Job, functions: Mapping[int, TorchFunction], task: Task, failures: Failures) -> list[int]:
+    """Return the places of the functions that are worth training; the others are noted in `failures`."""
+    places = sorted(functions)
+    if job.free_test:
+        reasons = stuck([functions[place] for place in places], task.slot, task.width)
+        ended = {place: reason for place, reason in zip(places, reasons, strict=True) if reason}
+        failures |= {place: (State.REJECTED, f"{FREE_OUTPUTS}: {reason}") for place, reason in ended.items()}
+    return [place for place in places if place not in failures]
+
+
+def failed_test(outcome: Outcome) -> str:
+    """Return the name of the free test with which a worker ended a candidate; empty where none did."""
+    tests = (FREE_OUTPUTS, NO_FORMULA) if outcome.state is State.REJECTED else ()
+    return next((test for test in tests if outcome.reason.startswith(f"{test}: ")), "")
 
 
 def compile_all(job: Job, failures: Failures) -> dict[int, TorchFunction]:
@@ -128,13 +151,18 @@ def compile_all(job: Job, failures: Failures) -> dict[int, TorchFunction]:
     functions: dict[int, TorchFunction] = {}
     for place, (_, text, slot) in enumerate(job.candidates):
         with blamed(place, failures):
-            functions[place] = compile_loss(parse(text, slot))
+            try:
+                functions[place] = compile_loss(parse(text, slot))
+            except FormulaError as error:
+                failures[place] = (State.REJECTED, f"{NO_FORMULA}: {error}")
     return functions
 
 
-def judged_as(number: int, trained: Trained, seconds: float) -> Judged:
+def judged_as(number: int, seconds: float, trained: Trained, formula: Canonical | None) -> Judged:
     """Turn a training's end into a candidate's outcome."""
-    outcome = Outcome(number, trained.state, trained.reason, measurements=trained.measurements, seconds=seconds)
+    outcome = Outcome(
+        number, trained.state, trained.reason, None, measurements=trained.measurements, seconds=seconds, formula=formula
+    )
     return Judged(outcome, trained.outputs)
 
 
@@ -145,7 +173,7 @@ def in_order(job: Job, judged: dict[int, Judged]) -> list[Judged]:
 
 def alone(job: Job) -> Sequence[Job]:
     """Cut a job into one per candidate."""
-    return [Job(job.number, (candidate,), job.plan, job.time_limit) for candidate in job.candidates]
+    return [replace(job, candidates=(candidate,)) for candidate in job.candidates]
 
 
 @contextmanager

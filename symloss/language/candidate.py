@@ -1,4 +1,4 @@
-"""The records that searching and judging exchange: a proposed formula, and its typed end.
+"""The records that searching and judging exchange: a proposed tree or formula, and its typed end.
 
 Searching (floor 3) and judging (floor 2) meet in these records alone.
 """
@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from symloss.language.formula import Formula
+from symloss.language.formula import Canonical
+from symloss.language.probing import Finding
+
+TRAINABLE, DUPLICATE = "trainable", "duplicate"
+"""What the free tests find of a candidate that none of them rejects, as their counts name it."""
 
 
 class State(StrEnum):
@@ -27,13 +31,13 @@ MEASURED = (State.SCORED, State.STOPPED)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A formula proposed by a search.
+    """What a search proposes. Its formula is read by the worker that trains it: few candidates come so far.
 
     Args:
         number: counts from 0 within its run.
-        text: the genotype as text; a tree's prefix form, or the formula's text where there was no tree.
-        formula: the phenotype; None when the tree has none.
-        fault: why there is no formula, in words; empty when there is one.
+        text: the genotype as text: a tree's prefix form, or a formula's; the formula parser reads both.
+        slot: a name in SLOTS.
+        finding: what the slot's probe points say of it.
         parents: numbers of the candidates it was made from; empty for a newly grown one.
         variation: what made it, e.g. `initial`, `crossover`, `crossover+leaf_to_node`.
         seed: the seed that every random draw for this candidate came from.
@@ -41,14 +45,11 @@ class Candidate:
 
     number: int
     text: str
-    formula: Formula | None
-    fault: str = ""
+    slot: str
+    finding: Finding
     parents: tuple[int, ...] = ()
     variation: str = "initial"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        assert (self.formula is None) == bool(self.fault), "a candidate has a formula or a fault"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Outcome:
     Args:
         candidate: the candidate's number.
         twin: for DUPLICATE, the number of the earlier candidate with the same gradient, whose outcome it shares.
+        formula: as whoever trained it has read it; None where nobody did.
         seconds: training time that this candidate cost, its share of its cohort's.
     """
 
@@ -87,6 +89,7 @@ class Outcome:
     twin: int | None = None
     measurements: tuple[Measurement, ...] = field(default=())
     seconds: float = 0.0
+    formula: Canonical | None = None
 
     def __post_init__(self) -> None:
         scored = self.state is State.SCORED

@@ -28,6 +28,21 @@ _TINY = 1e-7  # the smallest size of a number that formulas are tried at
 
 
 @dataclass(frozen=True)
+class Canonical:
+    """A formula as it travels and is stored: without its algebra.
+
+    Args:
+        key: `Formula.key`.
+        text: `Formula.text`.
+        complexity: `Formula.complexity`.
+    """
+
+    key: str
+    text: str
+    complexity: int
+
+
+@dataclass(frozen=True)
 class Formula:
     """A formula over the variables of its slot; equal to another exactly when slot and canonical text are.
 
@@ -64,6 +79,10 @@ class Formula:
     def constants(self) -> tuple[float, ...]:
         """Its numbers from left to right."""
         return tuple(reading.constants(self.node))
+
+    def canonical(self) -> Canonical:
+        """Return what travels of it."""
+        return Canonical(self.key, self.text, self.complexity)
 
     def latex(self) -> str:
         """Return LaTeX with constants at four significant digits, for reading; the text is exact."""

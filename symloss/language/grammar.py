@@ -160,6 +160,9 @@ class Grammar:
     when_missing: str
     text: str = field(repr=False)
 
+    def __hash__(self) -> int:  # asked for at every node that is drawn
+        return hash(self.text)
+
     def lacks(self, seen: Iterable[str]) -> tuple[str, ...]:
         """Return the required variables that a formula over `seen` does not see, directly or through a stand-in."""
         names = set(seen)

@@ -196,7 +196,10 @@ class Tree:
     @cached_property
     def text(self) -> str:
         """The prefix form, e.g. `add(mul(t, log(p)), 0.31)`; `parse_tree` reads it back to the last bit."""
-        return str(self.to_deap())
+        texts: list[str] = []
+        for node in reversed(self.nodes):
+            texts.append(node.format(*[texts.pop() for _ in node.args]) if node.args else node.name)
+        return texts[0]
 
     def to_deap(self) -> gp.PrimitiveTree:
         """Return a copy that DEAP's operators may change in place."""
@@ -205,7 +208,10 @@ class Tree:
     @cached_property
     def depth(self) -> int:
         """Edges from the root to the deepest leaf; 0 for a leaf alone."""
-        return int(self.to_deap().height)
+        depths: list[int] = []
+        for node in reversed(self.nodes):
+            depths.append(1 + max([depths.pop() for _ in node.args]) if node.args else 0)
+        return depths[0]
 
     @property
     def size(self) -> int:
@@ -225,8 +231,11 @@ class Tree:
 
     def span(self, index: int) -> slice:
         """Return where the subtree rooted at a node lies in `nodes`."""
-        found: slice = self.to_deap().searchSubtree(index)
-        return found
+        open_arguments, stop = 1, index
+        while open_arguments:
+            open_arguments += len(self.nodes[stop].args) - 1
+            stop += 1
+        return slice(index, stop)
 
     def replaced(self, index: int, subtree: Sequence[Node]) -> "Tree":
         """Return the tree with another subtree at a node."""
@@ -306,16 +315,15 @@ def sprout(grammar: Grammar, rng: random.Random, least: int, greatest: int, sort
 
 @contextmanager
 def seeded(rng: random.Random) -> Iterator[None]:
-    """Lend a generator's state to Python's global one, which DEAP draws from, and take it back.
+    """Seed Python's global generator, which DEAP draws from, by one draw from another.
 
     Outside, the global generator is as if nothing had been drawn; also after an exception.
     """
     outside = random.getstate()
-    random.setstate(rng.getstate())
+    random.seed(rng.getrandbits(64))
     try:
         yield
     finally:
-        rng.setstate(random.getstate())
         random.setstate(outside)
 
 

@@ -30,9 +30,9 @@ class Cutter:
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Job]:
         """Return the jobs, numbered by their first candidate."""
-        named = [(each.number, each.formula.text, each.formula.slot) for each in candidates if each.formula is not None]
+        named = [(each.number, each.text, each.slot) for each in candidates]
         parts = [tuple(named[start : start + self.cohort]) for start in range(0, len(named), self.cohort)]
-        return [Job(part[0][0], part, self.plan, self.timeout) for part in parts]
+        return [Job(part[0][0], part, self.plan, self.timeout, free_test=True) for part in parts]
 
 
 def plan_search(experiment: Experiment, grammar: Grammar, task: Task) -> Search:
@@ -42,7 +42,7 @@ def plan_search(experiment: Experiment, grammar: Grammar, task: Task) -> Search:
         ExperimentError: its settings are not allowed.
     """
     judge = Judge(task.metric.name, task.metric.maximise)
-    return make_search(experiment.method, grammar, judge, experiment.seed, experiment.search_settings)
+    return make_search(experiment.method, grammar, judge, experiment.seed, experiment.search_settings, task.width)
 
 
 def plan_trainings(experiment: Experiment, stacking: Decision | None = None) -> Plan:

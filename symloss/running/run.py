@@ -92,7 +92,7 @@ def search_run(session: Session, ending: Ending) -> str:
     """
     search, store, work = session.search, session.store, session.work
     plan, halving = plan_trainings(work.experiment, session.stacking), plan_halving(work.experiment, work.task)
-    screen = Screen(work.task.slot, work.task.width)
+    screen = Screen()
     for batch in count():
         if reason := ending.reason():
             return reason
@@ -112,9 +112,10 @@ def search_run(session: Session, ending: Ending) -> str:
         search.tell(told)
         halving.tell(told)
         ending.told_batch(told, search.archive)
+        screen.learn(told)
         leader = ending.best[1] if ending.best else None
-        store.write_told(StoredBatch(batch, len(told), leader, time.monotonic() - began))
-        session.keep_time(ending.session)
+        facts = {"free_tests": dict(screen.counts)} | session.time(ending.session)
+        store.write_told(StoredBatch(batch, len(told), leader, time.monotonic() - began), facts)
         session.observer.batch_done(ending.progress())
     raise AssertionError("count() does not end")
 

@@ -75,7 +75,11 @@ class Session:
 
     def keep_time(self, seconds: float) -> None:
         """Keep how long this session has searched, for the stop of all sessions together."""
-        self.store.write_meta({"sessions": [*self.earlier, {**self.facts, "seconds": seconds}]})
+        self.store.write_meta(self.time(seconds))
+
+    def time(self, seconds: float) -> dict[str, Any]:
+        """Return how long this session has searched, as a fact to keep."""
+        return {"sessions": [*self.earlier, {**self.facts, "seconds": seconds}]}
 
 
 @contextmanager

@@ -162,8 +162,9 @@ class Ending:
     def told_batch(self, outcomes: Sequence[Outcome], archive: HallOfFame) -> None:
         """Count a batch that the search was told, and look who leads now."""
         self.tally.add(outcomes)
-        for entry in archive.best(1):
-            self.best = (entry.formula.text, entry.fitness)
+        leader = archive.leader()
+        if leader is not None:
+            self.best = (leader.text, leader.fitness)
 
     def progress(self, pending: Sequence[Outcome] = ()) -> Progress:
         """Describe how far the search is, outcomes of an unfinished batch included."""

@@ -1,19 +1,22 @@
 """The run store: every candidate, outcome and raw measurement of a run; the driver alone writes it.
 
-Each finished cohort is one durable transaction, so a crash loses at most what was in flight. Fitness is not stored: it
-is computed from the measurements, so that an old run can be scored anew.
+Each finished cohort is written whole and is durable at once, or within the same fifth of a second as others, so a crash
+loses at most that and what was in flight. Fitness is not stored: it is computed from the measurements, so that an old
+run can be scored anew.
 """
 
 import hashlib
 import json
 import math
+import re
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -21,8 +24,10 @@ from numpy.typing import NDArray
 
 from symloss.errors import RunError
 from symloss.language.candidate import MEASURED, Candidate, Measurement, Outcome, State
+from symloss.language.formula import Canonical
 from symloss.running.storefile import create_file, guarded, open_file, read_file
 
+TOGETHER = 0.2  # seconds of writing that become durable together: a disk may take 10 ms to say that it has a page
 TRAINED = (State.SCORED, State.STOPPED, State.DIVERGED, State.TIMED_OUT, State.CRASHED)
 
 # What a run's result is: everything but timings and the machine.
@@ -40,7 +45,7 @@ _RESULT = (
 # Facts about a run that are read again, and what they are.
 _FACTS: dict[str, tuple[type, ...]] = {
     "name": (str,), "slot": (str,), "metric": (str,), "maximise": (bool,), "stack": (str,), "stack_members": (int,),
-    "ended": (str,), "sessions": (list,), "finals": (dict, type(None)),
+    "ended": (str,), "sessions": (list,), "finals": (dict, type(None)), "free_tests": (dict,),
 }  # fmt: skip
 
 
@@ -60,7 +65,7 @@ class Facts(dict[str, Any]):
 
 @dataclass(frozen=True)
 class StoredCandidate:
-    """A candidate as the store holds it; `formula` is its text, None where there is none."""
+    """A candidate as the store holds it; `formula` is its canonical text, None where nobody has read it."""
 
     number: int
     batch: int
@@ -125,6 +130,8 @@ class RunStore:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._closed = False
+        self._kept = -math.inf  # when the last transaction became durable
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, Any]) -> Self:
@@ -152,19 +159,28 @@ class RunStore:
         self.close()
 
     def close(self) -> None:
-        """Close the file; a transaction that was not finished is undone."""
-        self._connection.close()
+        """Close the file; what was written last is kept."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            with guarded(self.path):
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+        finally:
+            self._connection.close()
 
     # What the driver writes.
 
     def write_meta(self, values: Mapping[str, Any]) -> None:
         """Keep facts about the run, plain JSON under names."""
-        rows = [(key, json.dumps(value, sort_keys=True)) for key, value in values.items()]
         with self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _meta_rows(values))
 
     def write_batch(self, batch: int, candidates: Sequence[Candidate], outcomes: Iterable[Outcome]) -> None:
         """Keep an asked batch with the outcomes that screening gave; what is there already stays.
+
+        Formulas come later, with the outcomes of whoever has read them.
 
         Raises:
             RunError: a candidate differs from the stored one of its number, so this is not the search that wrote it.
@@ -172,29 +188,31 @@ class RunStore:
         if not candidates:
             return
         rows = [_candidate_row(batch, candidate) for candidate in candidates]
-        known = {row[0]: row for row in self._rows(_CANDIDATES, (candidates[0].number, candidates[-1].number))}
-        for row in rows:
+        bounds = (candidates[0].number, candidates[-1].number)
+        known = {row[0]: row for row in self._rows(f"SELECT {_PROPOSED} FROM candidates {_BETWEEN}", bounds)}
+        for row in rows if known else ():
             if known.get(row[0], row) != row:
                 raise RunError(
                     f"{self.path}: candidate {row[0]} is '{known[row[0]][2]}' in the store, and the search proposes "
                     f"'{row[2]}' now. The run was written by another version of symloss, or its files were changed."
                 )
-        stored = self.outcomes(candidates[0].number, candidates[-1].number)
-        with self._transaction() as connection:
+        stored = self.outcomes(*bounds) if known else {}
+        with self._transaction(together=True) as connection:
             new = [row for row in rows if row[0] not in known]
-            connection.executemany("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new)
+            connection.executemany(f"INSERT INTO candidates ({_PROPOSED}) VALUES (?, ?, ?, ?, ?, ?, ?)", new)
             _insert_outcomes(connection, [each for each in outcomes if each.candidate not in stored])
 
     def write_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Keep one cohort's outcomes, all or none."""
-        with self._transaction() as connection:
+        with self._transaction(together=True) as connection:
             _insert_outcomes(connection, list(outcomes))
 
-    def write_told(self, batch: StoredBatch) -> None:
-        """Keep that the search was told a batch; being told it again on a resume changes nothing."""
+    def write_told(self, batch: StoredBatch, meta: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Keep that the search was told a batch, and facts; being told it again on a resume changes nothing."""
         row = (batch.number, batch.candidates, batch.best, batch.seconds)
-        with self._transaction() as connection:
+        with self._transaction(together=True) as connection:
             connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", row)
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _meta_rows(meta))
 
     def write_trial(self, trial: Trial) -> None:
         """Keep one job of the finals; an older one of the same name is replaced."""
@@ -226,7 +244,7 @@ class RunStore:
 
     def candidates(self, first: int = 0, last: int | None = None) -> Iterator[StoredCandidate]:
         """Walk through the candidates by number."""
-        for row in self._rows(_CANDIDATES, (first, _end(last))):
+        for row in self._rows(f"SELECT * FROM candidates {_BETWEEN}", (first, _end(last))):
             try:
                 parents = tuple(int(number) for number in row[7].split())
                 number, batch, text, formula, key, complexity, fault = row[:7]
@@ -245,8 +263,9 @@ class RunStore:
         )  # fmt: skip
         measured = {number: _measurements(own) for number, own in groupby(rows, key=lambda row: row[0])}
         ends = self._rows(
-            "SELECT candidate, state, reason, twin, seconds FROM outcomes WHERE candidate BETWEEN ? AND ?", bounds
-        )
+            "SELECT candidate, state, reason, twin, seconds, formula, key, complexity FROM outcomes "
+            "JOIN candidates ON number = candidate WHERE candidate BETWEEN ? AND ?", bounds,
+        )  # fmt: skip
         return {row[0]: self._outcome(row, measured.get(row[0], ())) for row in ends}
 
     def trials(self) -> dict[str, Trial]:
@@ -324,19 +343,25 @@ class RunStore:
                 yield row
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, together: bool = False) -> Iterator[sqlite3.Connection]:
+        """Write whole or not at all; `together` with what is written within the same moment it becomes durable."""
         with guarded(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("SAVEPOINT part")
             try:
                 yield self._connection
             except BaseException:
                 if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                    self._connection.execute("ROLLBACK TO part")
                 raise
-            self._connection.execute("COMMIT")
+            self._connection.execute("RELEASE part")
+            if not together or time.monotonic() - self._kept >= TOGETHER:
+                self._connection.execute("COMMIT")
+                self._kept = time.monotonic()
 
     def _outcome(self, row: tuple[Any, ...], measurements: tuple[Measurement, ...]) -> Outcome:
-        number, state, reason, twin, seconds = row
+        number, state, reason, twin, seconds, *read = row
         scored, doubled = state == State.SCORED, state == State.DUPLICATE
         if state not in set(State) or (state in MEASURED) != bool(measurements) or scored == bool(reason):
             raise RunError(
@@ -347,24 +372,37 @@ class RunStore:
                 f"{self.path} is damaged: candidate {number} is {state}, and its twin is {twin!r}; "
                 "a duplicate, and nothing else, has an earlier candidate for a twin."
             )
-        return Outcome(number, State(state), reason, twin, measurements, seconds)
+        formula = self._canonical(*read) if read and read[0] is not None else None
+        return Outcome(number, State(state), reason, twin, measurements, seconds, formula)
+
+    def _canonical(self, text: Any, key: Any, complexity: Any) -> Canonical:
+        sound = isinstance(text, str) and isinstance(complexity, int) and re.fullmatch("[0-9a-f]{16}", str(key))
+        if not sound:
+            raise RunError(
+                f"{self.path} is damaged: a formula's text, key and complexity are {text!r}, {key!r}, {complexity!r}."
+            )
+        return Canonical(key, text, complexity)
 
 
-_CANDIDATES = "SELECT * FROM candidates WHERE number BETWEEN ? AND ? ORDER BY number"
+_PROPOSED = "number, batch, text, fault, parents, variation, seed"  # of a candidate, by the search
+_BETWEEN = "WHERE number BETWEEN ? AND ? ORDER BY number"
 
 
 def _candidate_row(batch: int, candidate: Candidate) -> tuple[Any, ...]:
-    formula = candidate.formula
-    facts = (None, None, None) if formula is None else (formula.text, formula.key, formula.complexity)
     parents = " ".join(str(number) for number in candidate.parents)
     # A seed may exceed SQLite's 64 bits, so it is kept as text.
-    rest = (candidate.fault, parents, candidate.variation, str(candidate.seed))
-    return (candidate.number, batch, candidate.text, *facts, *rest)
+    return (candidate.number, batch, candidate.text, "", parents, candidate.variation, str(candidate.seed))
+
+
+def _meta_rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, json.dumps(value, sort_keys=True)) for key, value in values.items()]
 
 
 def _insert_outcomes(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
     ends = [(each.candidate, each.state.value, each.reason, each.twin, each.seconds) for each in outcomes]
     measured = [row for each in outcomes for row in _measurement_rows(each.candidate, each.measurements)]
+    read = [(f.text, f.key, f.complexity, each.candidate) for each in outcomes if (f := each.formula) is not None]
+    connection.executemany("UPDATE candidates SET formula = ?, key = ?, complexity = ? WHERE number = ?", read)
     connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?)", ends)
     connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?)", measured)
 

@@ -113,6 +113,7 @@ def _opening(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(_uri(path, mode), uri=True, timeout=WAIT, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_spill = OFF")  # a transaction that is still open shuts no reader out
             yield connection
         except BaseException:
             connection.close()

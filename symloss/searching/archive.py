@@ -3,11 +3,16 @@
 Each formula stands in it once; of twins, which training cannot tell apart, only the simplest.
 """
 
+import functools
+import heapq
 import math
+import re
 from dataclasses import dataclass
 
-from symloss.language.candidate import Candidate
-from symloss.language.formula import Formula
+from symloss.errors import FormulaError
+from symloss.language.formula import Canonical, Formula, parse
+
+_WORD = re.compile(r"[\w.]+(?:(?<=\de)[+-]\d+)?", re.ASCII)  # a number may hold an exponent: 1e-05
 
 
 @dataclass(frozen=True)
@@ -15,52 +20,87 @@ class Entry:
     """A scored formula.
 
     Args:
+        number: of its candidate.
+        text: canonical.
         complexity: of the formula, in nodes.
     """
 
-    candidate: Candidate
-    formula: Formula
-    fitness: float
+    number: int
+    slot: str
+    text: str
     complexity: int
+    fitness: float
+
+    @property
+    def formula(self) -> Formula:
+        """The formula itself; reading it takes milliseconds, once."""
+        return _read(self.text, self.slot)
 
 
 class HallOfFame:
-    """Keeps every distinct formula that was scored.
+    """Keeps every distinct formula that was scored, in about 500 bytes each.
+
+    Args:
+        slot: of the formulas.
 
     Example:
-        >>> hall = HallOfFame()
-        >>> hall.add(candidate, 0.93)
-        >>> [entry.formula.text for entry in hall.front()]
+        >>> hall = HallOfFame("classification")
+        >>> hall.add(0, "neg(mul(t, log(p)))", 0.93, parse("-t*log(p)").canonical())
+        >>> [entry.text for entry in hall.front()]
         ['-t*log(p)']
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slot: str) -> None:
+        self._slot = slot
         self._entries: dict[int, Entry] = {}  # number of the first twin -> the simplest of all
-        self._numbers: dict[str, int] = {}  # key -> number of the first twin
+        self._keys: set[bytes] = set()
+        self._leader: int | None = None  # number of the fittest one's first twin
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, candidate: Candidate, fitness: float, twin: int | None = None) -> None:
+    def add(
+        self, number: int, text: str, fitness: float, formula: Canonical | None = None, twin: int | None = None
+    ) -> None:
         """Enter a candidate; failures and formulas that already stand here change nothing.
 
         Args:
+            number: of the candidate.
+            text: the candidate's own, as the search proposed it.
             fitness: higher is better; minus infinity for a failure.
+            formula: None where nobody has read the text, as for a twin: it is read here if it may be the simpler one.
             twin: number of the first candidate with the same gradient, where there is one.
         """
-        formula = candidate.formula
-        if formula is None or not math.isfinite(fitness) or formula.key in self._numbers:
+        if not math.isfinite(fitness):
             return
-        number = candidate.number if twin is None else twin
-        self._numbers[formula.key] = number
-        entry = Entry(candidate, formula, fitness, formula.complexity)
-        known = self._entries.get(number)
+        first = number if twin is None else twin
+        known = self._entries.get(first)
+        formula = formula or self._simpler(text, known)
+        if formula is None or bytes.fromhex(formula.key) in self._keys:
+            return
+        self._keys.add(bytes.fromhex(formula.key))
+        entry = Entry(number, self._slot, formula.text, formula.complexity, fitness)
         if known is None or entry.complexity < known.complexity:
-            self._entries[number] = entry
+            self._entries[first] = entry
+            if self._leader is None or _rank(entry) < _rank(self._entries[self._leader]):
+                self._leader = first
+
+    def _simpler(self, text: str, known: Entry | None) -> Canonical | None:
+        """Read a twin's text when it has fewer words than the simplest known twin has nodes; most have more."""
+        if known is not None and count_words(text) >= known.complexity:
+            return None
+        try:
+            return _read(text, self._slot).canonical()
+        except FormulaError:
+            return None
+
+    def leader(self) -> Entry | None:
+        """Return the fittest formula, at once."""
+        return None if self._leader is None else self._entries[self._leader]
 
     def best(self, k: int = 1) -> list[Entry]:
         """Return the k fittest formulas, fittest first; of equally fit ones the simpler, then the earlier."""
-        return sorted(self._entries.values(), key=_rank)[:k]
+        return heapq.nsmallest(k, self._entries.values(), key=_rank)
 
     def by_complexity(self) -> dict[int, Entry]:
         """Return complexity -> its fittest formula, simplest first."""
@@ -79,4 +119,14 @@ class HallOfFame:
 
 
 def _rank(entry: Entry) -> tuple[float, int, int]:
-    return (-entry.fitness, entry.complexity, entry.candidate.number)
+    return (-entry.fitness, entry.complexity, entry.number)
+
+
+def count_words(text: str) -> int:
+    """Count the operators, variables and numbers of a tree's text: its nodes."""
+    return len(_WORD.findall(text))
+
+
+@functools.lru_cache(maxsize=256)
+def _read(text: str, slot: str) -> Formula:
+    return parse(text, slot)

@@ -5,18 +5,19 @@ A search's state is a function of its arguments and the outcomes it was told, so
 
 import hashlib
 import random
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from symloss.errors import FormulaError, RunError
+from symloss.errors import RunError
 from symloss.language.candidate import Candidate, Outcome, State
-from symloss.language.formula import Formula
 from symloss.language.grammar import Grammar
+from symloss.language.probing import Finding, Prober
 from symloss.language.tree import Tree, grow
 from symloss.searching.archive import HallOfFame
-from symloss.searching.fitness import Judge, Promise
+from symloss.searching.fitness import NO_PROMISE, Judge, Promise
 from symloss.searching.selection import Individual
 from symloss.searching.variation import repair
 from symloss.settings import setting, whole
@@ -29,8 +30,8 @@ class SearchSettings:
     """What every search can be told.
 
     Args:
-        fresh: how often a proposal without a formula, or with one that was proposed before, is drawn anew; after that
-            as often a newly grown tree is tried instead. 0 takes what comes, as published searches do.
+        fresh: how often a proposal that is no loss at all, or whose gradient was proposed before, is drawn anew; after
+            that as often a newly grown tree is tried instead. 0 takes what comes, as published searches do.
         patience: after so many candidates in a row that were rejected or duplicates, the grammar counts as exhausted.
     """
 
@@ -50,14 +51,6 @@ class Draft:
     tree: Tree
     parents: tuple[int, ...] = ()
     variation: str = "initial"
-
-
-class Standing(NamedTuple):
-    """What a candidate came to: the number of its first twin, and that one's fitness and promise."""
-
-    origin: int
-    fitness: float
-    promise: Promise
 
 
 class Method(Protocol):
@@ -83,6 +76,7 @@ class Search:
 
     Args:
         seed: of the search; each candidate has its own, derived from it and the candidate's number.
+        width: number of the base model's outputs, over which proposals are looked at.
 
     Example:
         >>> while candidates := search.ask():
@@ -90,8 +84,10 @@ class Search:
         >>> search.archive.front()
     """
 
-    def __init__(self, method: Method, grammar: Grammar, judge: Judge, seed: int, settings: SearchSettings) -> None:
-        self.archive = HallOfFame()
+    def __init__(
+        self, method: Method, grammar: Grammar, judge: Judge, seed: int, settings: SearchSettings, width: int = 10
+    ) -> None:
+        self.archive = HallOfFame(grammar.slot)
         self._method = method
         self._grammar = grammar
         self._judge = judge
@@ -100,9 +96,12 @@ class Search:
         self._asked: list[tuple[Candidate, Tree]] = []
         self._issued = 0
         self._barren = 0  # rejected or duplicate candidates since the last that was trained
-        self._readings: dict[str, Formula | str] = {}  # tree's text -> formula, or why there is none
-        self._proposed: set[str] = set()  # keys
-        self._scores: dict[int, Standing] = {}
+        self._prober = Prober(grammar.slot, width, grammar.lacks)
+        self._proposed: set[bytes] = set()  # digests of all proposals' findings
+        # Of every candidate that was told, by its number; of two numbers each, because there may be a million of them.
+        self._origins = array("q")  # number of its first twin
+        self._fitness = array("d")
+        self._promises: dict[int, Promise] = {}  # of those that a rung stopped, by the number of the first twin
 
     def ask(self, n: int | None = None) -> list[Candidate]:
         """Propose candidates, numbered on from the last.
@@ -136,76 +135,67 @@ class Search:
         numbers = [candidate.number for candidate, _ in self._asked]
         if [outcome.candidate for outcome in outcomes] != numbers:
             raise RunError(_mismatch(numbers, [outcome.candidate for outcome in outcomes]))
-        scores = self._scored(outcomes)
-        self._scores |= scores
+        origins, fitness = self._scored(outcomes)
+        self._origins.extend(origins)
+        self._fitness.extend(fitness)
+        self._promises |= {each.candidate: self._judge.promise(each) for each in outcomes if each.state is State.STOPPED}
         pairs = zip(self._asked, outcomes, strict=True)
         self._method.absorb([self._enter(candidate, tree, outcome) for (candidate, tree), outcome in pairs])
         self._asked = []
 
     def _issue(self, number: int) -> tuple[Candidate, Tree]:
         seed = candidate_seed(self._seed, number)
-        draft, reading = self._fresh_draft(random.Random(seed))
-        formula, fault = (None, reading) if isinstance(reading, str) else (reading, "")
-        if formula is not None:
-            self._proposed.add(formula.key)
-        candidate = Candidate(number, draft.tree.text, formula, fault, draft.parents, draft.variation, seed)
-        return candidate, draft.tree
+        draft, finding = self._fresh_draft(random.Random(seed))
+        self._proposed.add(finding.digest)
+        text, slot = draft.tree.text, self._grammar.slot
+        return Candidate(number, text, slot, finding, draft.parents, draft.variation, seed), draft.tree
 
-    def _fresh_draft(self, rng: random.Random) -> tuple[Draft, Formula | str]:
+    def _fresh_draft(self, rng: random.Random) -> tuple[Draft, Finding]:
         tries = self._settings.fresh
         drafts = chain(
             (self._method.propose(rng) for _ in repeat(None, 1 + tries)),
             (grown(self._grammar, rng) for _ in repeat(None, tries)),
         )
         for draft in drafts:
-            reading = self._read(draft.tree)
-            if not isinstance(reading, str) and reading.key not in self._proposed:
+            finding = self._prober.look(draft.tree.nodes, draft.tree.text)
+            if not finding.is_void and finding.digest not in self._proposed:
                 break
-        return draft, reading
+        return draft, finding
 
-    def _read(self, tree: Tree) -> Formula | str:
-        if tree.text not in self._readings:
-            self._readings[tree.text] = _reading(tree)
-        return self._readings[tree.text]
-
-    def _scored(self, outcomes: Sequence[Outcome]) -> dict[int, Standing]:
-        scores: dict[int, Standing] = {}
+    def _scored(self, outcomes: Sequence[Outcome]) -> tuple[list[int], list[float]]:
+        told = len(self._origins)  # candidates are numbered without gaps
+        origins: list[int] = []
+        fitness: list[float] = []
         for outcome in outcomes:
-            if outcome.twin is None:
-                fitness, promise = self._judge.fitness(outcome), self._judge.promise(outcome)
-                scores[outcome.candidate] = Standing(outcome.candidate, fitness, promise)
+            twin = outcome.twin
+            if twin is None:
+                origins.append(outcome.candidate)
+                fitness.append(self._judge.fitness(outcome))
+            elif twin < told:
+                origins.append(self._origins[twin])
+                fitness.append(self._fitness[twin])
+            elif twin - told < len(origins):
+                origins.append(origins[twin - told])
+                fitness.append(fitness[twin - told])
             else:
-                score = scores.get(outcome.twin) or self._scores.get(outcome.twin)
-                if score is None:
-                    pair = f"candidate {outcome.candidate} is told to be the twin of {outcome.twin}"
-                    raise RunError(f"search: {pair}, which was not told before.")
-                scores[outcome.candidate] = score
-        return scores
+                pair = f"candidate {outcome.candidate} is told to be the twin of {twin}"
+                raise RunError(f"search: {pair}, which was not told before.")
+        return origins, fitness
 
     def _enter(self, candidate: Candidate, tree: Tree, outcome: Outcome) -> Individual:
-        origin, fitness, promise = self._scores[candidate.number]
+        number, formula = candidate.number, outcome.formula
+        origin, fitness = self._origins[number], self._fitness[number]
+        promise = self._promises.get(origin, NO_PROMISE)
         self._barren = self._barren + 1 if outcome.state in UNTRAINED else 0
-        self.archive.add(candidate, fitness, origin)
-        complexity = candidate.formula.complexity if candidate.formula else tree.size
-        return Individual(candidate.number, origin, tree, fitness, complexity, promise)
+        self.archive.add(number, candidate.text, fitness, formula, origin)
+        complexity = tree.size if formula is None else formula.complexity
+        return Individual(number, origin, tree, fitness, complexity, promise)
 
 
 def candidate_seed(seed: int, number: int) -> int:
     """Return a candidate's own seed, from 0 to 2**48 - 1."""
     digest = hashlib.sha256(f"{seed}:{number}".encode()).digest()
     return int.from_bytes(digest[:6])
-
-
-def _reading(tree: Tree) -> Formula | str:
-    try:
-        formula = tree.formula()
-    except FormulaError as error:
-        return str(error)
-    missing = tree.grammar.lacks(formula.variables)
-    if missing:
-        words = f"does not see {' and '.join(missing)}, which grammar {tree.grammar.name} requires"
-        return f"the formula '{formula.text}' {words}"
-    return formula
 
 
 def _mismatch(asked: list[int], told: list[int]) -> str:

@@ -57,12 +57,15 @@ def read_settings(method: str, settings: Mapping[str, object], place: str = "") 
         raise ExperimentError(f"{place}: {error}" if place else str(error)) from error
 
 
-def make_search(method: str, grammar: Grammar, judge: Judge, seed: int, settings: Mapping[str, object]) -> Search:
+def make_search(
+    method: str, grammar: Grammar, judge: Judge, seed: int, settings: Mapping[str, object], width: int = 10
+) -> Search:
     """Make a search, whose every proposal is a function of these arguments and of the outcomes told to it.
 
     Args:
         method: a name in SEARCHES.
         settings: see `read_settings`.
+        width: number of the base model's outputs, over which proposals are looked at.
 
     Raises:
         ExperimentError: the method or a setting is unknown, or a value is not allowed.
@@ -73,7 +76,7 @@ def make_search(method: str, grammar: Grammar, judge: Judge, seed: int, settings
         40
     """
     read = read_settings(method, settings)
-    return Search(SEARCHES[method].make(grammar, read), grammar, judge, seed, read)
+    return Search(SEARCHES[method].make(grammar, read), grammar, judge, seed, read, width)
 
 
 __all__ = ["SEARCHES", "Method", "Search", "SearchRecord", "SearchSettings", "make_search", "read_settings"]

@@ -20,6 +20,7 @@ from symloss.judging.tasks.task import Task
 from symloss.judging.threads import one_thread
 from symloss.judging.train import train_cohort
 from symloss.language.candidate import Candidate
+from symloss.language.formula import parse
 from symloss.language.grammar import Grammar, count_space, list_grammars, load_grammar
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS
@@ -141,7 +142,7 @@ def first_trainable(experiment: Experiment, grammar: Grammar, task: Task) -> tup
     Returns:
         How many candidates were proposed, and those of them that pass.
     """
-    search, screen = plan_search(experiment, grammar, task), Screen(task.slot, task.width)
+    search, screen = plan_search(experiment, grammar, task), Screen()
     proposed = 0
     for _ in range(BATCHES):
         candidates = search.ask()
@@ -159,7 +160,7 @@ def first_trainable(experiment: Experiment, grammar: Grammar, task: Task) -> tup
 
 def seconds_per_candidate(candidates: Sequence[Candidate], task: Task, plan: Plan) -> float:
     """Return one worker's seconds for judging one candidate, drawn out from two short trainings."""
-    functions = [compile_loss(each.formula) for each in candidates if each.formula is not None]
+    functions = [compile_loss(parse(each.text, each.slot)) for each in candidates]
     taken = []
     with one_thread():
         for steps in (SHORT, LONGER):

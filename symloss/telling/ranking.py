@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from symloss.language.candidate import Outcome, State
 from symloss.running.store import RunStore, StoredCandidate
+from symloss.searching.archive import HallOfFame
 from symloss.searching.fitness import FAILED, Judge
 
 
@@ -32,30 +33,32 @@ def rank_run(store: RunStore) -> list[Ranked]:
     """Return a run's scored formulas, best first; of equally good ones the simpler, then the earlier."""
     meta = store.meta()
     judge, outcomes = Judge(meta["metric"], meta["maximise"]), store.outcomes()
-    return rank(store.candidates(), outcomes, scores_of(outcomes, judge), judge.maximise)
+    return rank(store.candidates(), outcomes, scores_of(outcomes, judge), meta["slot"], judge.maximise)
 
 
 def rank(
-    candidates: Iterable[StoredCandidate], outcomes: Mapping[int, Outcome], scores: Mapping[int, float], maximise: bool
+    candidates: Iterable[StoredCandidate],
+    outcomes: Mapping[int, Outcome],
+    scores: Mapping[int, float],
+    slot: str,
+    maximise: bool,
 ) -> list[Ranked]:
     """Rank what was read from a run store already, as `rank_run` does.
 
     Args:
         outcomes: candidate number -> outcome.
         scores: see `scores_of`.
+        slot: of the run.
         maximise: whether more of the metric is better.
     """
-    sign = 1 if maximise else -1
-    simplest: dict[int, Ranked] = {}
+    sign, hall = 1 if maximise else -1, HallOfFame(slot)
     for each in candidates:
         outcome = outcomes.get(each.number)
-        first = each.number if outcome is None or outcome.twin is None else outcome.twin
-        score = scores.get(first, FAILED)
-        if each.formula is None or each.complexity is None or score == FAILED:
-            continue
-        if first not in simplest or each.complexity < simplest[first].complexity:
-            simplest[first] = Ranked(each.number, each.formula, each.complexity, sign * score)
-    return sorted(simplest.values(), key=lambda each: (-sign * each.fitness, each.complexity, each.number))
+        if outcome is not None:
+            first = each.number if outcome.twin is None else outcome.twin
+            hall.add(each.number, each.text, scores.get(first, FAILED), outcome.formula, first)
+    ranked = hall.best(len(hall))
+    return [Ranked(each.number, each.text, each.complexity, sign * each.fitness) for each in ranked]
 
 
 def scores_of(outcomes: Mapping[int, Outcome], judge: Judge) -> dict[int, float]:

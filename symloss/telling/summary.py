@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
-from symloss.language.candidate import MEASURED, State
+from symloss.language.candidate import MEASURED, TRAINABLE, State
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
 from symloss.running.trials import FOUND
@@ -60,6 +60,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "candidates": sum(counts.values()),
         "evaluated": evaluated,
         "counts": {state.value: count for state, count in counts.items()},
+        "free_tests": meta.get("free_tests", {}),
         "reasons": {state.value: {"reason": reason, "times": times} for state, (reason, times) in reasons.items()},
         "rungs": rungs,
         "seconds": sum(session.get("seconds", 0.0) for session in meta["sessions"]),
@@ -101,7 +102,8 @@ def run_text(summary: Mapping[str, Any]) -> str:
         ("candidates", f"{summary['candidates']}: {counts or 'none yet'}"),
     ]
     head += [("report", summary["report"])] if summary["report"] else []
-    parts = [fields(head + _rung_rows(summary["rungs"]) + _reason_rows(summary))]
+    told = _saved_rows(summary["free_tests"]) + _rung_rows(summary["rungs"]) + _reason_rows(summary)
+    parts = [fields(head + told)]
     if summary["front"]:
         title = f"Front: {summary['metric']} on validation against complexity"
         parts.append(table([_front_row(each) for each in summary["front"]], title))
@@ -140,6 +142,16 @@ def _rung_rows(rungs: Mapping[str, Any]) -> list[tuple[str, str]]:
     stopped = ", ".join(f"{count} stopped at step {step}" for step, count in rungs["stopped"].items())
     saved = f"{100 * rungs['saved']:.0f} % of the steps were spared"
     return [("rungs", f"of {rungs['trainings']} trainings, {stopped}: {saved}")]
+
+
+def _saved_rows(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Say how many trainings each free test has saved, the one that saved most first."""
+    saved = sorted(((count, test) for test, count in counts.items() if test != TRAINABLE and count), reverse=True)
+    if not saved:
+        return []
+    total = sum(count for count, _ in saved)
+    tests = ", ".join(f"{count} {test.replace('_', ' ')}" for count, test in saved)
+    return [("free tests", f"{total} of {sum(counts.values())} trainings saved: {tests}")]
 
 
 def _reason_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from symloss.errors import FormulaError
-from symloss.language.candidate import Candidate
 from symloss.language.formula import Formula, parse
 from symloss.language.grammar import count_space, list_grammars, load_grammar
+from symloss.language.probing import Prober
 from symloss.language.slots import SLOTS
 from symloss.language.tree import Tree, grow, parse_tree
 from symloss.searching.variation import repair
@@ -51,7 +51,22 @@ def test_a_formula_that_it_grew_is_what_its_text_says(name: str) -> None:
         if formula is not None and formula.variables:
             again = parse(formula.text, grammar.slot)
             assert again == formula
-            assert Candidate(0, formula.text, again).fault == ""
+
+
+@names
+def test_a_tree_reads_as_its_formula_and_numbers_see_the_same_in_both(name: str) -> None:
+    # what the driver looks at is the tree; what a worker reads, trains and shows is the formula of its text
+    grammar = load_grammar(name)
+    prober = Prober(grammar.slot, 1 if grammar.slot == "regression" else 10, grammar.lacks)
+    compared = 0
+    for seed in range(60):
+        tree = repair(grow(grammar, random.Random(seed)), random.Random(seed))
+        formula, finding = formula_or_none(tree), prober.look(tree.nodes, tree.text)
+        if not finding.failed and formula is not None:
+            assert parse(tree.text, grammar.slot) == formula
+            assert prober.look_at(formula) == finding
+            compared += 1
+    assert compared >= 3
 
 
 @pytest.mark.parametrize(

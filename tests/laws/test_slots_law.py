@@ -1,11 +1,14 @@
 """Laws that every slot of the table keeps, tried with its own baselines."""
 
+import numpy as np
 import pytest
 import torch
 
-from symloss.language.formula import parse
+from symloss.judging.free_outputs import stuck
+from symloss.language.formula import Formula, parse
 from symloss.language.loss import SymbolicLoss, compile_loss
-from symloss.language.slots import SLOTS, Slot
+from symloss.language.probing import Prober, by_torch, prefix
+from symloss.language.slots import SLOTS, Response, Slot
 from symloss.language.zoo import ZOO, zoo
 
 every_slot = pytest.mark.parametrize("slot", SLOTS.values(), ids=lambda slot: slot.name)
@@ -22,34 +25,51 @@ def test_baselines_are_in_the_zoo_and_of_this_slot(slot: Slot) -> None:
     assert all(ZOO[name].slot == slot.name for name in slot.baselines)
 
 
+def prober(slot: Slot) -> Prober:
+    return Prober(slot.name, width(slot))
+
+
+def responded(slot: Slot, formula: Formula) -> Response:
+    return prober(slot).respond(list(prefix(formula.node)), formula.text)
+
+
 @every_slot
 def test_baselines_pass_every_free_test(slot: Slot) -> None:
-    for name in slot.baselines:
-        function = compile_loss(zoo[name])
-        assert [test.check(function, width(slot)) for test in slot.tests] == [""] * len(slot.tests), name
+    functions = [compile_loss(zoo[name]) for name in slot.baselines]
+    assert [prober(slot).look_at(zoo[name]).failed for name in slot.baselines] == [""] * len(functions)
+    assert stuck(functions, slot.name, width(slot)) == [""] * len(functions)
 
 
 @every_slot
-def test_respond_is_finite_float64_and_repeats(slot: Slot) -> None:
+def test_probes_are_finite_float64_and_repeat(slot: Slot) -> None:
     for name in slot.baselines:
-        first, second = (slot.respond(compile_loss(zoo[name]), width(slot)) for _ in range(2))
-        assert first.fingerprint.dtype == torch.float64
-        assert first.values.isfinite().all()
-        assert first.gradients.isfinite().all()
-        assert torch.equal(first.fingerprint, second.fingerprint)
+        first, second = (responded(slot, zoo[name]) for _ in range(2))
+        assert first.values.dtype == first.gradients.dtype == np.float64
+        assert np.isfinite(first.values).all()
+        assert np.isfinite(first.gradients).all()
+        assert prober(slot).look_at(zoo[name]) == prober(slot).look_at(zoo[name])
+        assert np.array_equal(first.gradients, second.gradients)
 
 
 @every_slot
 def test_baselines_have_distinct_fingerprints(slot: Slot) -> None:
-    prints = [slot.respond(compile_loss(zoo[name]), width(slot)).fingerprint for name in slot.baselines]
-    for i, one in enumerate(prints):
-        assert all(not torch.allclose(one, other, rtol=1e-4) for other in prints[:i])
+    assert len({prober(slot).look_at(zoo[name]).digest for name in slot.baselines}) == len(slot.baselines)
 
 
 @every_slot
 def test_a_constant_formula_has_no_gradient(slot: Slot) -> None:
-    response = slot.respond(compile_loss(parse("2", slot.name)), width(slot))
-    assert not response.gradients.any()
+    assert not responded(slot, parse("2", slot.name)).gradients.any()
+
+
+@every_slot
+def test_probe_gradients_are_those_that_train(slot: Slot) -> None:
+    """Values and slopes carried through the tree equal what torch computes and differentiates of the formula."""
+    probes = slot.probes(width(slot))
+    for name in slot.baselines:
+        value, slope = by_torch(zoo[name], probes)
+        found = responded(slot, zoo[name])
+        assert np.allclose(found.values, value, rtol=1e-9, atol=1e-12)
+        assert np.allclose(found.gradients, probes.pull_back(slope), rtol=1e-7, atol=1e-9)
 
 
 @every_slot

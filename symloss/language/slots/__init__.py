@@ -4,10 +4,10 @@ A new slot is one file here and one line in SLOTS.
 """
 
 from symloss.language.slots.activation import ACTIVATION
-from symloss.language.slots.base import FreeTest, Options, OutputLink, Response, Slot, Variable
+from symloss.language.slots.base import FreeOutputs, FreeTest, Options, OutputLink, Probes, Response, Slot, Variable
 from symloss.language.slots.classification import CLASSIFICATION
 from symloss.language.slots.regression import REGRESSION
 
 SLOTS: dict[str, Slot] = {slot.name: slot for slot in (CLASSIFICATION, REGRESSION, ACTIVATION)}
 
-__all__ = ["SLOTS", "FreeTest", "Options", "OutputLink", "Response", "Slot", "Variable"]
+__all__ = ["SLOTS", "FreeOutputs", "FreeTest", "Options", "OutputLink", "Probes", "Response", "Slot", "Variable"]

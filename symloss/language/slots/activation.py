@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symloss.language.slots.base import FreeTest, Function, Model, Options, Response, Slot, Variable
+import numpy as np
+
+from symloss.language.slots.base import FreeTest, Function, Model, Options, Probes, Response, Slot, Variable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,25 +31,29 @@ def call(function: Function, options: Options | None, x: Tensor) -> Tensor:
     return function(x=x).expand(x.shape)
 
 
-def respond(function: Function, width: int) -> Response:
-    """Evaluate value and slope over [-6, 6] and at the far ends."""
-    import torch
+_NEAR = np.linspace(-5.97, 6.03, 49)
+_FAR = np.array([-20.0, 20.0])
+_EVEN = np.linspace(-3, 3, 25)
 
-    x = torch.cat(
-        [torch.linspace(-5.97, 6.03, 49, dtype=torch.float64), torch.tensor([-20.0, 20.0], dtype=torch.float64)]
+
+def probes(width: int) -> Probes:
+    """Lay out inputs over [-6, 6] and at the far ends, then evenly spaced ones to see a bend."""
+    x = np.concatenate([_NEAR, _FAR, _EVEN])
+    proper = len(_NEAR) + len(_FAR)
+    return Probes(
+        inputs={"x": x},
+        moving={"x": np.ones(len(x))},
+        points=len(x),
+        proper=proper,
+        pull_back=lambda slopes: slopes,
+        trace=lambda response: np.concatenate([response.values[:proper], response.gradients[:proper]]),
+        fused={},
     )
-    x.requires_grad_()
-    values = call(function, None, x)
-    slopes = torch.autograd.grad(values.sum(), x)[0] if values.requires_grad else torch.zeros_like(x)
-    return Response(values.detach(), slopes, torch.cat([values.detach(), slopes]))
 
 
-def bends(function: Function, width: int) -> str:
+def bends(response: Response, width: int) -> str:
     """Check that the activation is not affine, which would make any network linear."""
-    import torch
-
-    values = call(function, None, torch.linspace(-3, 3, 25, dtype=torch.float64))
-    if float(values.diff().diff().abs().max()) > 1e-6:
+    if float(np.abs(np.diff(response.values[-len(_EVEN) :], 2)).max()) > 1e-6:
         return ""
     return "it is a straight line on [-3, 3], so the network would be linear"
 
@@ -64,7 +70,7 @@ ACTIVATION = Slot(
     shares_forward=False,
     forward=forward,
     objective=objective,
-    respond=respond,
+    probes=probes,
     call=call,
     tests=(FreeTest("bend", "the activation is not a straight line", bends),),
 )

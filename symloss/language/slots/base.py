@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import numpy as np
 import sympy
+from numpy.typing import NDArray
 
 from symloss.language.reading import Node
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
+Array = NDArray[np.float64]
 Function = Callable[..., "Tensor"]  # a compiled formula: keyword tensors, one per variable -> tensor
 Model = Callable[..., Any]  # a base model with its parameters: (x, ...) -> output
 
@@ -45,31 +48,70 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class Response:
+    """What a formula does on a slot's probe points.
+
+    Args:
+        values: of the formula, `(points,)`.
+        gradients: at the model's output, of what training differentiates, `(points,)`.
+    """
+
+    values: Array
+    gradients: Array
+
+
+@dataclass(frozen=True)
+class Probes:
+    """A slot's probe points: fixed, over the variables' real range and its edges, and some more for the free tests.
+
+    Args:
+        inputs: variable -> its values, `(points,)` or one number.
+        moving: variable -> its slope along the model's output, for those that have one.
+        points: how many there are.
+        proper: so many of them, the first ones, lie in the range where values and gradients must be finite.
+        pull_back: slopes of the formula, `(points,)` -> gradients at the model's output.
+        trace: response -> 1-d, equal for two formulas exactly when training cannot tell them apart.
+        fused: (operator, variable) -> the variable that stands for the operator applied to it.
+    """
+
+    inputs: Mapping[str, Array]
+    moving: Mapping[str, Array]
+    points: int
+    proper: int
+    pull_back: Callable[[Array], Array]
+    trace: Callable[[Response], Array]
+    fused: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
 class FreeTest:
     """A test of a formula that costs no training.
 
     Args:
-        check: (compiled formula, number of model outputs) -> "" when passed, else the reason in words.
+        check: (response on the probe points, number of model outputs) -> "" when passed, else the reason in words.
     """
 
     name: str
     about: str
-    check: Callable[[Function, int], str]
+    check: Callable[[Response, int], str]
 
 
 @dataclass(frozen=True)
-class Response:
-    """What a formula does on a slot's fixed probe points, which cover the variables' real range and its edges.
+class FreeOutputs:
+    """Outputs of no model, which a loss worth training brings to their targets.
 
     Args:
-        values: of the formula, float64, 1-d.
-        gradients: of what training differentiates, float64, 1-d.
-        fingerprint: float64, 1-d; equal for two formulas exactly when training cannot tell them apart.
+        about: what the score is, in words.
+        start: (source of random numbers, samples, number of model outputs) -> outputs `(1, 1, samples, outputs)` and
+            targets `(1, 1, samples)`.
+        score: outputs `(*members, samples, outputs)`, targets -> `(*members,)`, higher is better.
+        least: so much the score must rise.
     """
 
-    values: Tensor
-    gradients: Tensor
-    fingerprint: Tensor
+    about: str
+    start: Callable[[Generator, int, int], tuple[Tensor, Tensor]]
+    score: Callable[[Tensor, Tensor], Tensor]
+    least: float
 
 
 class Options(Protocol):
@@ -114,12 +156,13 @@ class Slot:
         forward: (function, model, x) -> output, with the formula inside the model where the slot is there.
         objective: (function, output (*members, batch, outputs), target (*members or 1.., batch)) -> (*members,), the
             training objective of each member, averaged over its mini-batch.
-        respond: (function, number of model outputs) -> Response.
+        probes: number of model outputs -> the points that formulas are looked at on before any training.
         call: (function, options, *arguments) -> tensor; what `SymbolicLoss.forward` computes.
         tests: free tests, cheapest first.
         fused: (text of a sub-formula, name of a variable) pairs; `objective` and `call` provide the variable in its
             place, computed more accurately than the sub-formula would be.
         normalise: canonical rewriting that only this slot knows, as r for f - y.
+        free_outputs: what the last free test starts from and how it is scored; None where a formula has no targets.
         output_link: the objective in a form that `kernel.CohortLoss` runs; without it torch differentiates it.
     """
 
@@ -134,12 +177,13 @@ class Slot:
     shares_forward: bool
     forward: Callable[[Function, Model, Any], Any]
     objective: Callable[[Function, Any, Any], Any]
-    respond: Callable[[Function, int], Response]
+    probes: Callable[[int], Probes]
     call: Callable[..., Any]
     tests: tuple[FreeTest, ...]
     fused: tuple[tuple[str, str], ...] = ()
     normalise: Callable[[sympy.Expr], sympy.Expr] = lambda expr: expr
     output_link: OutputLink | None = None
+    free_outputs: FreeOutputs | None = None
 
     def symbols(self) -> dict[str, sympy.Symbol]:
         """Return variable name -> sympy symbol."""

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symloss.language.reading import Call, Constant, Name
 from symloss.language.slots.base import (
+    Array,
+    FreeOutputs,
     FreeTest,
     Function,
     Options,
     OutputLink,
+    Probes,
     Response,
     Slot,
     Variable,
@@ -21,7 +26,7 @@ from symloss.language.slots.base import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 EPSILON = 1e-7  # p stays in [1e-7, 1 - 1e-7]: the nearest to 0 and 1 that keeps 1/p and log(1 - p) finite in float32
 
@@ -129,46 +134,62 @@ def _check_target(logits: Tensor, target: Tensor, axis: int) -> None:
         )
 
 
-def respond(function: Function, width: int) -> Response:
-    """Evaluate value and logit gradient on outputs from uniform to confidently wrong, one-hot targets."""
-    logits, target = _probes(width)
-    values = function(**link(logits, one_hot(target, logits))).expand(logits.shape)
-    gradients = _logit_gradients(function, logits, target)
-    usual = gradients[: -2 * width]  # without the clamped edge, where all gradients but log(p)'s vanish
-    return Response(values.detach().flatten(), gradients.flatten(), usual.flatten())
+ROWS = 24  # of outputs from uniform to confidently wrong
 
 
-def _probes(width: int) -> tuple[Tensor, Tensor]:
-    import torch
+def probes(width: int) -> Probes:
+    """Lay out outputs from uniform to confidently wrong, a sure right and a sure wrong one, and a uniform one at the end.
 
-    generator = torch.Generator().manual_seed(0)
-    usual = torch.randn(2 * width + 4, width, generator=generator, dtype=torch.float64)
-    usual = usual * torch.linspace(0, 4, len(usual), dtype=torch.float64).unsqueeze(-1)
-    edge = 20 * torch.eye(width, dtype=torch.float64)
-    target = torch.arange(len(usual)) % width
-    right = torch.arange(width)
-    return torch.cat([usual, edge, edge]), torch.cat([target, right, (right + 1) % width])
+    The sure ones lie on the clamped edge, where all gradients but log(p)'s vanish, so they leave no trace.
+    """
+    usual = np.random.default_rng(0).standard_normal((ROWS, width)) * np.linspace(0, 4, ROWS)[:, None]
+    edge = np.zeros((2, width))
+    edge[:, 0] = 20.0
+    logits = np.concatenate([usual, edge, np.zeros((1, width))])
+    target = np.concatenate([np.arange(ROWS) % width, [0, 1, 0]])
+    shifted = logits - logits.max(1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    softmax = np.exp(log_p)
+    p = softmax.clip(EPSILON, 1 - EPSILON)
+
+    def pull_back(slopes: Array) -> Array:
+        along = slopes.reshape(softmax.shape)
+        return (along - softmax * along.sum(1, keepdims=True)).ravel()
+
+    return Probes(
+        inputs={
+            "t": (np.arange(width) == target[:, None]).astype(float).ravel(),
+            "p": p.ravel(),
+            "log_p": log_p.ravel(),
+            "C": np.array(float(width)),
+        },
+        moving={"p": np.where(p == softmax, p, 0.0).ravel(), "log_p": np.ones(logits.size)},
+        points=logits.size,
+        proper=logits.size,
+        pull_back=pull_back,
+        trace=lambda response: response.gradients[: usual.size],
+        fused={("log", "p"): "log_p"},
+    )
 
 
-def _logit_gradients(function: Function, logits: Tensor, target: Tensor) -> Tensor:
-    import torch
-
-    leaf = logits.clone().requires_grad_()
-    total = _summed(function, leaf, one_hot(target, leaf)).sum()
-    if not total.requires_grad:
-        return torch.zeros_like(leaf)
-    (gradients,) = torch.autograd.grad(total, leaf)
-    return gradients
-
-
-def raises_true_class(function: Function, width: int) -> str:
+def raises_true_class(response: Response, width: int) -> str:
     """Check that a gradient step from a uniform output raises the true class (TaylorGLO's invariant, formula-free)."""
+    first, *others = response.gradients[-width:].tolist()
+    if first < max(others) - 1e-9:
+        return ""
+    return f"a step at uniform output does not raise the true class (gradient {first:.3g} on its logit)"
+
+
+def free_logits(generator: Generator, samples: int, width: int) -> tuple[Tensor, Tensor]:
+    """Draw logits that know nothing of their labels; every class has equally many labels."""
     import torch
 
-    gradient = _logit_gradients(function, torch.zeros(1, width, dtype=torch.float64), torch.tensor([0]))[0]
-    if float(gradient[0]) < float(gradient[1:].max()) - 1e-9:
-        return ""
-    return f"a step at uniform output does not raise the true class (gradient {float(gradient[0]):.3g} on its logit)"
+    return torch.randn(1, 1, samples, width, generator=generator), (torch.arange(samples) % width).expand(1, 1, -1)
+
+
+def agreement(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the share of samples whose largest logit is the label's."""
+    return (logits.argmax(-1) == target).float().mean(-1)
 
 
 CLASSIFICATION = Slot(
@@ -187,10 +208,11 @@ CLASSIFICATION = Slot(
     shares_forward=True,
     forward=forward_plain,
     objective=objective,
-    respond=respond,
+    probes=probes,
     call=call,
     tests=(FreeTest("uniform_step", "a step at uniform output raises the true class", raises_true_class),),
     fused=(("log(p)", "log_p"),),
+    free_outputs=FreeOutputs("the share of free outputs that meet their target", free_logits, agreement, least=0.1),
     output_link=OutputLink(
         along="log_p",
         log_softmax=True,

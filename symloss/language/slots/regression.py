@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import sympy
 
 from symloss.language.extremes import replaced
 from symloss.language.reading import Call, Name
 from symloss.language.slots.base import (
+    FreeOutputs,
     FreeTest,
     Function,
     Options,
     OutputLink,
+    Probes,
     Response,
     Slot,
     Variable,
@@ -24,7 +27,7 @@ from symloss.language.slots.base import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 _Y, _F, _R = (
     Variable("y", -1e6, 1e6, "target"),
@@ -63,40 +66,49 @@ def call(function: Function, options: Options, prediction: Tensor, y: Tensor) ->
     return reduced(losses, options.reduction, losses.numel())
 
 
-def respond(function: Function, width: int) -> Response:
-    """Evaluate value and gradient over targets and residuals from 0 to 30 standard deviations."""
-    import torch
-
-    y, r = (part.flatten() for part in torch.meshgrid(_scale(), _scale(), indexing="ij"))
-    f = (y + r).requires_grad_()
-    values = function(**link(f, y)).expand(f.shape)
-    if not values.requires_grad:
-        gradients = torch.zeros_like(f)
-    else:
-        (gradients,) = torch.autograd.grad(values.sum(), f)
-    return Response(values.detach(), gradients, gradients)
+_HALF = np.array([0.013, 0.11, 0.37, 0.83, 1.41, 2.9, 7.3, 30.0])
+_SCALE = np.concatenate([-_HALF[::-1], _HALF])
+_TARGETS = np.linspace(-1.5, 1.5, 7)
 
 
-def _scale() -> Tensor:
-    import torch
+def probes(width: int) -> Probes:
+    """Lay out targets and residuals from 0 to 30 standard deviations, then predictions that are off by one."""
+    y, r = (part.ravel() for part in np.meshgrid(_SCALE, _SCALE, indexing="ij"))
+    off = np.repeat([-1.0, 1.0], len(_TARGETS))
+    targets, residuals = np.concatenate([y, _TARGETS, _TARGETS]), np.concatenate([r, off])
+    ones = np.ones(len(targets))
+    return Probes(
+        inputs={"y": targets, "f": targets + residuals, "r": residuals},
+        moving={"f": ones, "r": ones},
+        points=len(targets),
+        proper=len(y),
+        pull_back=lambda slopes: slopes,
+        trace=lambda response: response.gradients[: len(y)],
+        fused={},
+    )
 
-    half = torch.tensor([0.013, 0.11, 0.37, 0.83, 1.41, 2.9, 7.3, 30.0], dtype=torch.float64)
-    return torch.cat([-half.flip(0), half])
 
-
-def approaches_target(function: Function, width: int) -> str:
+def approaches_target(response: Response, width: int) -> str:
     """Check that one gradient step moves a prediction that is off by one standard deviation towards its target."""
-    import torch
-
-    y = torch.linspace(-1.5, 1.5, 7, dtype=torch.float64)
-    for side in (-1.0, 1.0):
-        f = (y + side).requires_grad_()
-        values = function(**link(f, y)).expand(f.shape)
-        slope = float(torch.autograd.grad(values.sum(), f)[0].mean()) if values.requires_grad else 0.0
+    for side, slopes in zip((-1.0, 1.0), response.gradients[-2 * len(_TARGETS) :].reshape(2, -1), strict=True):
+        slope = float(slopes.mean())
         if not slope * side > 1e-9:
             place = "above" if side > 0 else "below"
             return f"a step does not bring a prediction that is {place} its target nearer (gradient {slope:.3g})"
     return ""
+
+
+def free_predictions(generator: Generator, samples: int, width: int) -> tuple[Tensor, Tensor]:
+    """Draw predictions that know nothing of their targets, both of about a standard deviation."""
+    import torch
+
+    prediction = 2 * torch.randn(1, 1, samples, 1, generator=generator)
+    return prediction, torch.randn(1, 1, samples, generator=generator)
+
+
+def nearness(prediction: Tensor, y: Tensor) -> Tensor:
+    """Return minus the mean absolute error."""
+    return -(prediction[..., 0] - y).abs().mean(-1)
 
 
 def normalise(expr: sympy.Expr) -> sympy.Expr:
@@ -120,10 +132,13 @@ REGRESSION = Slot(
     shares_forward=True,
     forward=forward_plain,
     objective=objective,
-    respond=respond,
+    probes=probes,
     call=call,
     tests=(FreeTest("approach", "a step brings a prediction nearer to its target", approaches_target),),
     normalise=normalise,
+    free_outputs=FreeOutputs(
+        "minus the mean absolute error of free predictions", free_predictions, nearness, least=0.1
+    ),
     output_link=OutputLink(
         along="f", log_softmax=False, derived={"r": Call("sub", (Name("f"), Name("y")))}, given=given
     ),

@@ -1,0 +1,200 @@
+"""How many candidates a second one driver sustains when training costs nothing: ask, free tests, store, tell.
+
+    python -m benchmarks.driver
+
+The loop is the engine's own, `search_run`, with a real run store on disk; only the pool is replaced by one that scores
+at once. What the workers do before they train, canonical forms and free outputs, is timed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import write_record
+from symloss.errors import FormulaError
+from symloss.judging.evaluate import Job
+from symloss.judging.free_outputs import stuck
+from symloss.judging.screen import Screen
+from symloss.judging.tasks import make_task
+from symloss.judging.threads import one_thread
+from symloss.language.candidate import Candidate, Measurement, Outcome, State
+from symloss.language.formula import Canonical, parse
+from symloss.language.grammar import load_grammar
+from symloss.language.probing import Prober
+from symloss.running.config import load_experiment, resolved
+from symloss.running.observer import Silent
+from symloss.running.planning import plan_search
+from symloss.running.run import search_run
+from symloss.running.rundir import make_directory
+from symloss.running.session import Session, Work
+from symloss.running.stopping import Interrupts
+from symloss.running.store import RunStore
+from symloss.searching.archive import count_words
+
+STAGES: tuple[tuple[str, type | None, str], ...] = (
+    ("ask: propose and probe", None, "ask"),
+    ("screen: fingerprints", Screen, "check"),
+    ("store: proposals", RunStore, "write_batch"),
+    ("store: outcomes", RunStore, "write_outcomes"),
+    ("store: read back", RunStore, "outcomes"),
+    ("store: told", RunStore, "write_told"),
+    ("tell: fitness, hall of fame, population", None, "tell"),
+)
+
+
+class NoWork:
+    """A pool that scores every formula at once, by a hash of its text."""
+
+    def start(self) -> None:
+        """There is nothing to get ready."""
+
+    def close(self) -> None:
+        """There is nothing to leave behind."""
+
+    def run(self, jobs: Iterable[Job], stop: Callable[[], bool] = bool) -> Iterator[tuple[Job, list[Outcome]]]:
+        """See Pool.run."""
+        for job in jobs:
+            yield job, [self._scored(job, number, text) for number, text, _ in job.candidates]
+
+    def _scored(self, job: Job, number: int, text: str) -> Outcome:
+        digest = hashlib.sha256(text.encode()).digest()
+        fitness = int.from_bytes(digest[:4]) / 2**32
+        plan = job.plan
+        measured = tuple(
+            Measurement(plan.steps, rate, seed, {"accuracy": fitness, "nll": 1.0, "ece": 0.1})
+            for rate in plan.learning_rates
+            for seed in plan.seeds
+        )
+        read = Canonical(digest[:8].hex(), text, count_words(text))
+        return Outcome(number, State.SCORED, measurements=measured, formula=read)
+
+
+class Clock:
+    """Adds up the seconds that calls take, by name of their stage."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+
+    @contextmanager
+    def watching(self, owner: Any, method: str, stage: str) -> Iterator[None]:
+        """Time every call of a method while the block runs."""
+        original = getattr(owner, method)
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return original(*arguments, **named)
+            finally:
+                self.seconds[stage] += time.perf_counter() - began
+
+        setattr(owner, method, timed)
+        try:
+            yield
+        finally:
+            if isinstance(owner, type):
+                setattr(owner, method, original)
+
+
+def drive(grammar: str, population: int, candidates: int) -> dict[str, Any]:
+    """Search until so many candidates are told; return the speed, the split by stage and the free tests' counts."""
+    changes = [f"grammar={grammar}", f"search.population={population}"]
+    experiment = load_experiment("noisy_digits", [*changes, f"stop.generations={max(1, candidates // population)}"])
+    task = make_task(experiment.task)
+    settled = resolved(experiment, task.learning_rates)
+    with tempfile.TemporaryDirectory() as folder, Interrupts() as interrupts:
+        work = Work(make_directory(Path(folder) / "run"), settled, load_grammar(grammar), task)
+        facts: dict[str, Any] = {"slot": task.slot, "sessions": []}
+        with RunStore.create(work.run.store, facts) as store:
+            search = plan_search(settled, work.grammar, task)
+            session = Session(work, search, "stacked", store, NoWork(), interrupts, Silent(), (), {})
+            clock, spent, busy = Clock(), time.perf_counter(), time.process_time()
+            with ExitStack() as watch:
+                for stage, owner, method in STAGES:
+                    watch.enter_context(clock.watching(owner or search, method, stage))
+                search_run(session, session.ending())
+            spent, busy = time.perf_counter() - spent, time.process_time() - busy
+            told = sum(batch.candidates for batch in store.batches())
+            counts = store.meta()["free_tests"]
+    split = {stage: 1e6 * seconds / told for stage, seconds in clock.seconds.items()}
+    split["the rest of the loop"] = 1e6 * (spent - clock.seconds.total()) / told
+    return {
+        "grammar": grammar,
+        "population": population,
+        "candidates": told,
+        "candidates_per_second": told / spent,
+        "candidates_per_processor_second": told / busy,
+        "microseconds_per_candidate": split,
+        "ended_by": counts,
+    }
+
+
+def worker_costs(grammar: str, proposals: int) -> dict[str, Any]:
+    """Time what one probe costs the driver, and what a survivor costs its worker before training."""
+    experiment = load_experiment("noisy_digits", [f"grammar={grammar}", f"search.population={proposals}"])
+    task = make_task(experiment.task)
+    search = plan_search(resolved(experiment, task.learning_rates), load_grammar(grammar), task)
+    candidates = search.ask()
+    survivors = [each for each, outcome in zip(candidates, Screen().check(candidates), strict=True) if outcome is None]
+    prober = Prober(task.slot, task.width, load_grammar(grammar).lacks)
+    trees = [tree for _, tree in search._asked]
+    looking = _timed(lambda: [prober.look(tree.nodes, tree.text) for tree in trees])
+    formulas: list[Any] = []
+    reading = _timed(lambda: formulas.extend(filter(None, map(_read, survivors))))
+    cohort = formulas[:16]
+    with one_thread():
+        stuck(cohort, task.slot, task.width)  # compiles
+        freeing = _timed(lambda: stuck(cohort, task.slot, task.width))
+    return {
+        "grammar": grammar,
+        "probe points, each proposal (driver), microseconds": 1e6 * looking / len(trees),
+        "canonical form, each survivor (worker), microseconds": 1e6 * reading / max(1, len(survivors)),
+        "free outputs, each survivor (worker), microseconds": 1e6 * freeing / max(1, len(cohort)),
+    }
+
+
+def _read(candidate: Candidate) -> Any:
+    try:
+        return parse(candidate.text, candidate.slot)
+    except FormulaError:
+        return None
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure and write `benchmarks/results/driver.json`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--candidates", type=int, default=8000, help="told in each measurement")
+    asked = parser.parse_args()
+    random.seed(0)
+    drive("compact", 200, 400)  # warms caches
+    rows = [drive(grammar, size, asked.candidates) for grammar in ("compact", "glo") for size in (200, 2000)]
+    for row in rows:
+        print(
+            f"{row['grammar']}, population {row['population']}: {row['candidates_per_second']:.0f} candidates/s by the "
+            f"clock, {row['candidates_per_processor_second']:.0f} by the processor's own"
+        )
+        for stage, cost in row["microseconds_per_candidate"].items():
+            print(f"    {cost:7.1f} us  {stage}")
+        print(f"    {row['ended_by']}")
+    costs = [worker_costs(grammar, 400) for grammar in ("compact", "glo")]
+    for cost in costs:
+        print(cost)
+    print(write_record("driver", {"driver": rows, "costs": costs}))
+
+
+if __name__ == "__main__":
+    main()
