@@ -24,6 +24,7 @@ from symloss.errors import FormulaError
 from symloss.judging.evaluate import Job
 from symloss.judging.free_outputs import stuck
 from symloss.judging.screen import Screen
+from symloss.judging.stacking import Decision
 from symloss.judging.tasks import make_task
 from symloss.judging.threads import one_thread
 from symloss.language.candidate import Candidate, Measurement, Outcome, State
@@ -115,7 +116,9 @@ def drive(grammar: str, population: int, candidates: int) -> dict[str, Any]:
         facts: dict[str, Any] = {"slot": task.slot, "sessions": []}
         with RunStore.create(work.run.store, facts) as store:
             search = plan_search(settled, work.grammar, task)
-            session = Session(work, search, "stacked", store, NoWork(), interrupts, Silent(), (), {})
+            session = Session(
+                work, search, Decision("stacked", "told so", 64), store, NoWork(), interrupts, Silent(), (), {}
+            )
             clock, spent, busy = Clock(), time.perf_counter(), time.process_time()
             with ExitStack() as watch:
                 for stage, owner, method in STAGES:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.normalising
 
-Every formula trains as it is and normalised, at each of several learning rates, with Adam and with momentum. The standard
-is its best metric over all of them: a judge is fair as far as it ranks formulas alike.
+Every formula trains as it is and normalised, at each of several learning rates, with Adam and with momentum. The
+standard is its best metric over all of them: a judge is fair as far as it ranks formulas alike.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Candidates that the probe points let pass, read and scored by short trainings: what the studies of judging work on."""
+"""Candidates that the probe points let pass, read and scored by short trainings: what studies of judging work on."""
 
 from __future__ import annotations
 

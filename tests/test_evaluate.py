@@ -36,7 +36,7 @@ def test_each_candidate_has_an_outcome_in_order(digits):
     assert [o.candidate for o in outcomes] == [10, 11, 12]
     assert [o.state for o in outcomes] == [State.SCORED, State.REJECTED, State.SCORED]
     assert outcomes[1].reason.startswith("no formula: formula, column 1: unknown function 'nonsense'")
-    assert [o.formula and o.formula.text for o in outcomes] == ["-t*log(p)", None, "(p - t)**2"]
+    assert [o.formula and o.formula.text for o in outcomes] == ["-t*log(p)", None, "(t - p)**2"]
     assert outcomes[0].seconds == outcomes[2].seconds > 0
 
 

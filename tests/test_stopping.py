@@ -10,7 +10,7 @@ from symloss.language.candidate import Outcome, State
 from symloss.running.config import Stop
 from symloss.running.stopping import Ending, Interrupts
 from symloss.searching.archive import HallOfFame
-from tests.test_store import candidate, scored
+from tests.test_store import scored
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def ending(told: int = 0, spent: float = 0.0, sign: int = 1, **stop: float) -> E
 
 
 def led_by(fitness: float) -> HallOfFame:
-    hall = HallOfFame()
-    hall.add(candidate(0), fitness)
+    hall = HallOfFame("classification")
+    hall.add(0, "-t*log(p)", fitness)
     return hall
 
 

@@ -1,4 +1,4 @@
-"""What a tree does on its slot's probe points, found by numbers alone: whether it is worth training, and its fingerprint.
+"""What a tree does on its slot's probe points, by numbers alone: whether it is worth training, and its fingerprint.
 
 No algebra is done here: sympy takes milliseconds a formula, and most proposals are not worth one. Values and slopes are
 carried through the tree together (forward differentiation), in float64.

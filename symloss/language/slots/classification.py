@@ -138,7 +138,7 @@ ROWS = 24  # of outputs from uniform to confidently wrong
 
 
 def probes(width: int) -> Probes:
-    """Lay out outputs from uniform to confidently wrong, a sure right and a sure wrong one, and a uniform one at the end.
+    """Lay out outputs from uniform to confidently wrong, a sure right and a sure wrong one, and at last a uniform one.
 
     The sure ones lie on the clamped edge, where all gradients but log(p)'s vanish, so they leave no trace.
     """
@@ -154,7 +154,7 @@ def probes(width: int) -> Probes:
 
     def pull_back(slopes: Array) -> Array:
         along = slopes.reshape(softmax.shape)
-        return (along - softmax * along.sum(1, keepdims=True)).ravel()
+        return np.asarray(along - softmax * along.sum(1, keepdims=True)).ravel()
 
     return Probes(
         inputs={
