@@ -15,28 +15,42 @@ if TYPE_CHECKING:
     from symloss.running.run import resume as resume
     from symloss.running.run import search as search
     from symloss.telling.loading import load as load
+    from symloss.telling.verification import verify_file as verify
 
 __version__ = "0.1.0"
 
-__all__ = ["load", "search", "resume", "zoo", "parse", "SupervisedTask", "Formula", "SymbolicLoss", "__version__"]
+__all__ = [
+    "load",
+    "search",
+    "resume",
+    "verify",
+    "zoo",
+    "parse",
+    "SupervisedTask",
+    "Formula",
+    "SymbolicLoss",
+    "__version__",
+]
 
-# public name -> the module that defines it
+# public name -> `module:name`, where it is defined
 _HOMES = {
-    "load": "symloss.telling.loading",
-    "search": "symloss.running.run",
-    "resume": "symloss.running.run",
-    "zoo": "symloss.language.zoo",
-    "parse": "symloss.language.formula",
-    "Formula": "symloss.language.formula",
-    "SymbolicLoss": "symloss.language.loss",
-    "SupervisedTask": "symloss.judging.tasks.base",
+    "load": "symloss.telling.loading:load",
+    "search": "symloss.running.run:search",
+    "resume": "symloss.running.run:resume",
+    "verify": "symloss.telling.verification:verify_file",
+    "zoo": "symloss.language.zoo:zoo",
+    "parse": "symloss.language.formula:parse",
+    "Formula": "symloss.language.formula:Formula",
+    "SymbolicLoss": "symloss.language.loss:SymbolicLoss",
+    "SupervisedTask": "symloss.judging.tasks.base:SupervisedTask",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'symloss' has no attribute '{name}'; its public names are {', '.join(__all__)}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    module, _, own = _HOMES[name].partition(":")
+    value = getattr(importlib.import_module(module), own)
     globals()[name] = value
     return value
 

@@ -131,7 +131,7 @@ def test_importing_symloss_loads_nothing_slow():
 
 @pytest.mark.parametrize(
     "command",
-    ["", "search", "resume", "show", "list", "check", "export", "compare", "plot"],
+    ["", "search", "resume", "show", "list", "check", "export", "compare", "verify", "plot"],
     ids=lambda c: c or "symloss",
 )
 def test_help_loads_nothing_slow(command):

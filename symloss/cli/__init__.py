@@ -31,6 +31,7 @@ COMMANDS = {
     "check": Entry("checking", "Validate an experiment or a grammar, and estimate the cost before you pay."),
     "export": Entry("exporting", "Write a loss as a torch file, a loss file, LaTeX or sympy."),
     "compare": Entry("comparing", "Train with several losses on one task, and compare them fairly."),
+    "verify": Entry("verifying", "Make a loss file's recorded table again, and say whether it holds."),
     "plot": Entry("plotting", "Draw a loss and its gradient over the true class's probability."),
 }
 
@@ -80,8 +81,8 @@ def symloss() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
-    Exit status: 0 done, 1 a run that scored nothing or an answer that cannot be written, 2 a wrong input, 130 stopped
-    by Ctrl-C (a run is saved and can be resumed), 141 the reader of the output has gone.
+    Exit status: 0 done, 1 a run that scored nothing, a table that does not hold, or an answer that cannot be written,
+    2 a wrong input, 130 stopped by Ctrl-C (a run is saved and can be resumed), 141 the reader of the output has gone.
 
     Args:
         arguments: without the program's name; None takes them from the process.

@@ -71,13 +71,18 @@ def write_loss(path: str | Path, formula: Formula, evidence: Mapping[str, Any] |
     Raises:
         RunError: the file would exceed 64 KB, or cannot be written.
     """
-    constants = list(formula.constants)
-    table: dict[str, Any] = {"format": FORMAT, "version": VERSION, "slot": formula.slot, "formula": formula.text}
-    table |= {"constants": constants, "evidence": plain(dict(evidence or {}))}
-    text = json.dumps({**table, "sha256": _digest(table)}, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    text = loss_text(formula, evidence)
     if len(text) > MAX_BYTES:  # ASCII, so a character is a byte
         raise RunError(f"{path} would take {len(text)} bytes; allowed: {MAX_BYTES}. Give less evidence.")
     write_whole(Path(path), text)
+
+
+def loss_text(formula: Formula, evidence: Mapping[str, Any] | None = None) -> str:
+    """Return what a loss file would hold, in ASCII; `write_loss` refuses more than MAX_BYTES of it."""
+    constants = list(formula.constants)
+    table: dict[str, Any] = {"format": FORMAT, "version": VERSION, "slot": formula.slot, "formula": formula.text}
+    table |= {"constants": constants, "evidence": plain(dict(evidence or {}))}
+    return json.dumps({**table, "sha256": _digest(table)}, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _read_bytes(path: Path) -> bytes:

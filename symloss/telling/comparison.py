@@ -44,7 +44,7 @@ def compare_targets(
     Raises:
         ExperimentError: the task or a setting is not allowed, or a target is of another slot.
     """
-    table = override(_table(task), overrides)
+    table = override(task_table(task), overrides)
     spec = table.pop("task")
     if not isinstance(spec, dict):
         raise ExperimentError(f"--set task={spec} is no setting; write task.noise=0.4, or name another --task.")
@@ -54,7 +54,8 @@ def compare_targets(
     return list(formulas), finals
 
 
-def _table(task: str) -> dict[str, Any]:
+def task_table(task: str) -> dict[str, Any]:
+    """Read a task's name, `file.py:function`, or an experiment, of which steps and learning rates are taken as well."""
     if task in TASKS:
         return {"task": {"name": task}}
     if ".py:" in task:
