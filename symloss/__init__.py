@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from symloss.running.run import resume as resume
     from symloss.running.run import search as search
     from symloss.telling.loading import load as load
+    from symloss.telling.transfer import transfer_target as transfer
+    from symloss.telling.using import use as use
     from symloss.telling.verification import verify_file as verify
 
 __version__ = "0.1.0"
@@ -24,6 +26,8 @@ __all__ = [
     "search",
     "resume",
     "verify",
+    "transfer",
+    "use",
     "zoo",
     "parse",
     "SupervisedTask",
@@ -38,6 +42,8 @@ _HOMES = {
     "search": "symloss.running.run:search",
     "resume": "symloss.running.run:resume",
     "verify": "symloss.telling.verification:verify_file",
+    "transfer": "symloss.telling.transfer:transfer_target",
+    "use": "symloss.telling.using:use",
     "zoo": "symloss.language.zoo:zoo",
     "parse": "symloss.language.formula:parse",
     "Formula": "symloss.language.formula:Formula",

@@ -19,7 +19,7 @@ from symloss.language.algebra import settle
 from symloss.language.extremes import replaced
 from symloss.language.parser import parse_expression
 from symloss.language.reading import Node
-from symloss.language.slots import SLOTS, Variable
+from symloss.language.slots import SLOTS, Variable, adopt_slot
 
 MAX_NODES = 256
 MAX_DEPTH = 32
@@ -129,6 +129,7 @@ def infer_slot(text: str) -> str:
 
 @functools.cache
 def _symbols(slot: str) -> dict[str, sympy.Symbol]:
+    adopt_slot(slot)
     if slot not in SLOTS:
         raise FormulaError(unknown("formula", "slot", slot, SLOTS))
     return SLOTS[slot].symbols()

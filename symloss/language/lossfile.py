@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from symloss.errors import FormulaError, RunError, unknown
+from symloss.errors import FormulaError, PluginError, RunError, unknown
 from symloss.language.files import plain, write_whole
 from symloss.language.formula import Formula, parse
+from symloss.plugins import asleep
 
 FORMAT = "symloss-loss"
 VERSION = 1
@@ -156,8 +157,9 @@ _JSON: dict[type, str] = {str: "string", list: "array", dict: "object"}
 
 def _formula(table: Mapping[str, Any], path: str | Path) -> Formula:
     try:
-        formula = parse(table["formula"], table["slot"])
-    except FormulaError as error:
+        with asleep():
+            formula = parse(table["formula"], table["slot"])
+    except (FormulaError, PluginError) as error:
         raise RunError(f"{path} holds a formula that cannot be read: {error}") from error
     if list(formula.constants) != table["constants"]:
         raise RunError(f"{path}: constants differ from the numbers in the formula. Export the loss again.")

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from symloss import plugins
 from symloss.errors import FormulaError, unknown
 from symloss.language.formula import Formula, parse
 
@@ -201,6 +202,7 @@ class Zoo(Mapping[str, Formula]):
     """
 
     def __getitem__(self, name: str) -> Formula:
+        adopt_entry(name)
         if name not in ZOO:
             raise FormulaError(unknown("zoo", "formula", name, ZOO))
         return _parsed(name)
@@ -213,6 +215,11 @@ class Zoo(Mapping[str, Formula]):
 
     def __len__(self) -> int:
         return len(ZOO)
+
+
+def adopt_entry(name: str) -> None:
+    """Let a package that offers a published formula of this name add it to ZOO, see `plugins.adopt`."""
+    plugins.adopt("zoo", ZOO, name, plugins.record_of(ZooEntry, lambda record: record.name))
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from symloss.language.files import plain
 from symloss.language.formula import Formula, parse
 from symloss.language.lossfile import MAX_BYTES, LossFile, loss_text
 from symloss.language.zoo import ZOO, zoo
+from symloss.plugins import asleep
 from symloss.running.finals import Finals
 from symloss.running.machine import same_environment
 from symloss.running.trials import BASELINE, FOUND, Entrant, Trials
@@ -23,6 +24,7 @@ from symloss.running.verdict import Interval, Verdict
 from symloss.settings import Rule, choice, number, pattern, read_record, setting, several, whole
 
 VERSION = 1
+PATHS = ("folder", "data_dir")  # settings of a task that belong to one machine
 _MOST_SEEDS = 10_000
 _TABLE = Rule("a table", lambda value: _of_kind(value, dict))
 _ROWS = Rule("a list of tables", lambda value: [_of_kind(each, dict) for each in _of_kind(value, list)])
@@ -45,6 +47,7 @@ class TrialRecord:
         steps, learning_rates, seeds, stack: of the plan.
         bootstrap_seed, resamples: of the intervals.
         time_limit: seconds that one formula might take.
+        members: models in one stack.
         metric: that decided.
         environment: `versions` and `kind` of the machine; `mixed` where several or unknown ones took part.
     """
@@ -60,12 +63,13 @@ class TrialRecord:
     time_limit: float = setting(number(0.0, above=True))
     metric: str = setting(_TEXT)
     environment: Mapping[str, Any] = setting(_TABLE)
+    members: int | None = setting(Rule("a whole number of at least 1, or null", lambda value: _members(value)), None)
     version: int = setting(_NOW, VERSION)
 
     @property
     def trials(self) -> Trials:
         """How entrants are trained again."""
-        plan = Plan(self.steps, self.learning_rates, self.seeds, (self.steps,), ("valid",), self.stack)
+        plan = Plan(self.steps, self.learning_rates, self.seeds, (self.steps,), ("valid",), self.stack, self.members)
         return Trials(plan, self.bootstrap_seed, self.resamples, self.time_limit)
 
 
@@ -125,11 +129,12 @@ def trial_record(
     last = sessions[-1]
     mixed = cluster or not all(same_environment(each, last) for each in sessions)
     record = TrialRecord(
-        # The folder of a user's own task is a path of this machine, which is nobody's business elsewhere.
-        {key: value for key, value in spec.items() if key != "folder"},
+        # The folders of a user's own task and data are paths of this machine, which are nobody's business elsewhere.
+        {key: value for key, value in spec.items() if key not in PATHS},
         data_digest(task), trials.plan.steps, trials.plan.learning_rates, trials.plan.seeds, trials.plan.stack,
         trials.seed, trials.resamples, trials.time_limit, task.metric.name,
         {"versions": last.get("versions"), "kind": last.get("kind"), "mixed": mixed},
+        trials.plan.members,
     )  # fmt: skip
     table: dict[str, Any] = plain(asdict(record))
     return table
@@ -169,7 +174,8 @@ def read_recorded(loss: LossFile, place: str) -> Recorded:
             "try the formula itself with `symloss compare`."
         )
     try:
-        return _recorded(loss, evidence)
+        with asleep():
+            return _recorded(loss, evidence)
     except SymlossError as error:
         raise RunError(f"{place}: its evidence cannot be re-run: {error}") from error
 
@@ -238,6 +244,10 @@ def _seeds(value: object) -> tuple[int, ...]:
     if len(read) > _MOST_SEEDS:
         raise ValueError(len(read))
     return read
+
+
+def _members(value: object) -> int | None:
+    return None if value is None else int(whole(1).read(value))
 
 
 def _exactly(value: object, wanted: int) -> int:

@@ -106,8 +106,7 @@ class _Arena:
         return Finals(first.formula, rows, main, further, sentence(main, unit), metric.name, seeds, unit)
 
     def rows(self, chosen: Mapping[str, Outcome], tested: Tested) -> tuple[Row, ...]:
-        keyed = [(each, each.formula.key) for each in self.field]
-        return tuple(_row(each, chosen[key], tested.get(key), self.judge) for each, key in keyed if key in chosen)
+        return rows_of(self.field, chosen, tested, self.task)
 
     def _verdicts(self, first: Entrant, others: Sequence[Entrant], tested: Tested) -> tuple[Verdict, ...] | None:
         """Compare by the judging metric, then by the others; a metric that is no mean takes its time."""
@@ -166,19 +165,25 @@ def compare(
     pool: Pool,
     stop: Stop = lambda: False,
     watcher: Watcher = NOBODY,
-    store: RunStore | None = None,
 ) -> Finals | None:
     """Compare formulas that a person names: all reach the test set, and the first is set against each other one.
 
     Returns:
         None when stopped before the end.
     """
-    ring = Ring(task, trials, pool, store, stop, watcher.trained)
+    ring = Ring(task, trials, pool, None, stop, watcher.trained)
     chosen = ring.validate(field)
     tested = None if chosen is None else ring.test(field, chosen)
     if chosen is None or tested is None:
         return None
     return _Arena(field, task, trials, stop, watcher).decided(field[0], field[1:], chosen, tested)
+
+
+def rows_of(field: Sequence[Entrant], chosen: Mapping[str, Outcome], tested: Tested, task: Task) -> tuple[Row, ...]:
+    """Return every entrant's results, from its outcome on validation and its trial on the test set."""
+    judge = Judge(task.metric.name, task.metric.maximise)
+    pairs = [(each, each.formula.key) for each in field]
+    return tuple(_row(each, chosen[key], tested.get(key), judge) for each, key in pairs if key in chosen)
 
 
 def retest(

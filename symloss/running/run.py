@@ -284,7 +284,7 @@ def _keep(session: Session, finals: Finals) -> None:
     write_loss(session.work.run.winner, finals.winner, evidence)
 =======
     sessions = [*session.earlier, session.facts]
-    trials, task = plan_finals(experiment, session.stack), session.work.task
+    trials, task = plan_finals(experiment, session.stacking), session.work.task
     trial = trial_record(experiment.task, task, trials, sessions, session.crew.address is not None)
     write_loss(session.work.run.winner, finals.winner, evidence_of(finals, experiment.name, trial))
 >>>>>>> e390515 (Carry the finals whole in a loss file, and verify them by making the table again)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import ExperimentError, unknown
-from symloss.judging.tasks import TASKS
+from symloss.judging.tasks import TASKS, adopt_task
 from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
@@ -56,6 +56,7 @@ def compare_targets(
 
 def task_table(task: str) -> dict[str, Any]:
     """Read a task's name, `file.py:function`, or an experiment, of which steps and learning rates are taken as well."""
+    adopt_task(task)
     if task in TASKS:
         return {"task": {"name": task}}
     if ".py:" in task:

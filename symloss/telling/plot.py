@@ -53,9 +53,8 @@ def draw(targets: Sequence[Target], path: Path, classes: int) -> None:
         ExperimentError: matplotlib is not installed, or the file's kind is not one of these.
         RunError: the file cannot be written.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ExperimentError(f"{path} is no picture that can be drawn; end it with {', '.join(SUFFIXES)}.")
-    figure = _figure()
+    check_picture(path)
+    figure = blank_figure(10, 4.6)
     left, right = figure.subplots(1, 2)
     for number, target in enumerate(targets):
         drawn = curves(target.formula, classes)
@@ -68,18 +67,43 @@ def draw(targets: Sequence[Target], path: Path, classes: int) -> None:
     for axes in (left, right):
         axes.set_xlabel(drawn.axis)
         axes.grid(alpha=0.3)
+    save_figure(figure, path)
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a kind of picture that cannot be drawn.
+
+    Raises:
+        ExperimentError: matplotlib is not installed, or the file's kind is none of SUFFIXES.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ExperimentError(f"{path} is no picture that can be drawn; end it with {', '.join(SUFFIXES)}.")
+    blank_figure(1, 1)
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error}.") from error
 
 
-def _figure() -> Any:
+def blank_figure(width: float, height: float) -> Any:
+    """Make a figure without any window, sizes in inches.
+
+    Raises:
+        ExperimentError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ExperimentError("drawing needs matplotlib; install it with: pip install 'symloss[plot]'") from error
-    return Figure(figsize=(10, 4.6), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _draw_curve(axes: Any, drawn: Curves, heights: Any, label: str, number: int) -> None:

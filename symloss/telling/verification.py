@@ -9,7 +9,7 @@ from typing import Any
 from symloss.language.lossfile import read_loss
 from symloss.running.observer import Observer
 from symloss.running.recheck import ClaimCheck, RowCheck, Verification
-from symloss.running.rundir import find_run
+from symloss.running.rundir import find_run, read_winner
 from symloss.running.session import Crew
 from symloss.running.verdict import Interval
 from symloss.running.verifying import verify_loss
@@ -41,11 +41,11 @@ def verify_file(
         >>> symloss.verify("runs/mine/winner.loss.json", quick=True).sentence
         'holds: every number came out to the last bit on the first 3 seeds'
     """
-    path = Path(file)
-    if path.is_dir():
-        path = find_run(path).winner
-    spec: Any = None if task is None else task_table(task)["task"]
-    return verify_loss(read_loss(path), str(path), spec, quick, crew, observer)
+    path, spec = Path(file), None if task is None else task_table(task)["task"]
+    if not path.is_dir():
+        return verify_loss(read_loss(path), str(path), spec, quick, crew, observer)
+    run = find_run(path)
+    return verify_loss(read_winner(run), str(run.winner), spec, quick, crew, observer)
 
 
 def verification_text(verification: Verification) -> str:
