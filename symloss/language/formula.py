@@ -70,7 +70,7 @@ class Formula:
         return str(sympy.latex(replaced(self.expr, lambda leaf: sympy.Float(leaf, 4) if leaf.is_Float else leaf)))
 
     def _repr_latex_(self) -> str:
-        return f"${self.latex()}$"
+        return f"$\\displaystyle {self.latex()}$"
 
     def __str__(self) -> str:
         return self.text

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from symloss import plugins
 from symloss.errors import FormulaError, unknown
 from symloss.language.formula import Formula, parse
+from symloss.markup import Math, table_html
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,17 @@ class Zoo(Mapping[str, Formula]):
 
     def __len__(self) -> int:
         return len(ZOO)
+
+    def __repr__(self) -> str:
+        return f"<zoo of {len(ZOO)} published formulas: {', '.join(ZOO)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {"name": each.name, "slot": each.slot, "formula": Math(self[each.name].latex()), "about": each.about,
+             "source": each.source}
+            for each in ZOO.values()
+        ]  # fmt: skip
+        return table_html(rows)
 
 
 def adopt_entry(name: str) -> None:

@@ -12,7 +12,8 @@ from symloss.judging.tasks.task import Task
 from symloss.language.formula import Formula
 from symloss.running.config import RATES, Experiment, read_experiment, resolved
 from symloss.running.finals import Finals, compare
-from symloss.running.observer import Observer, Silent
+from symloss.running.notebook import usual_observer
+from symloss.running.observer import Observer
 from symloss.running.planning import plan_finals, plan_trainings
 from symloss.running.session import Crew, opened_pool
 from symloss.running.stopping import Interrupts
@@ -58,7 +59,7 @@ def compare_formulas(
     Raises:
         ExperimentError: a formula is of another slot, or the task cannot be made.
     """
-    read, watched = comparison(task_spec, trying), observer or Silent()
+    read, watched = comparison(task_spec, trying), observer or usual_observer()
     task = make_task(read.task)
     for name, formula in formulas.items():
         if formula.slot != task.slot:

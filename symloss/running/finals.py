@@ -15,6 +15,7 @@ from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Measurement, Outcome, State
 from symloss.language.files import plain
 from symloss.language.formula import Formula
+from symloss.markup import fields_html, table_html
 from symloss.running.pairs import Tested, unit_for, verdicts
 from symloss.running.store import RunStore, Trial
 from symloss.running.trials import BASELINE, FOUND, NOBODY, Entrant, Ring, Stop, Trials, Watcher
@@ -68,6 +69,16 @@ class Finals:
     metric: str
     seeds: int
     unit: Unit = UNITLESS
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {"name": each.name, "formula": each.formula, "rate": each.learning_rate, "validation": each.validation}
+            | {f"test {name}": f"{mean:.4g} ± {deviation:.2g}" for name, (mean, deviation) in each.test.items()}
+            for each in self.rows
+            if each.test or each.reason
+        ]
+        title = f"{self.seeds} fresh seeds, learning rates tuned alike by {self.metric} on validation"
+        return table_html(rows, title) + fields_html([("verdict", self.sentence)])
 
     def document(self) -> dict[str, Any]:
         """Return it as plain JSON."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from scipy import stats
 
+from symloss.markup import fields_html, table_html
 from symloss.running.evidence import Recorded, RowRecord
 from symloss.running.finals import Finals, Row, summary
 from symloss.running.verdict import Interval, Unit, Verdict, sentence
@@ -80,6 +81,20 @@ class Verification:
     claims: tuple[ClaimCheck, ...]
     recorded: str
     again: str
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {"name": each.name, "check": each.check.value}
+            | {
+                key: value
+                for name in each.recorded
+                for key, value in ((name, each.recorded[name]), (f"{name} again", each.again.get(name)))
+            }
+            | {"note": each.note}
+            for each in self.rows
+        ]
+        pairs = [("verdict", self.sentence), ("recorded", self.recorded), ("again", self.again)]
+        return fields_html(pairs) + table_html(rows, "Means on the test set, recorded and again")
 
 
 def judge_again(recorded: Recorded, again: Finals, exact: bool, quick: bool) -> Verification:

@@ -22,6 +22,7 @@ from symloss.language.formula import Formula
 from symloss.language.grammar import load_grammar, read_grammar
 from symloss.language.lossfile import write_loss
 from symloss.language.slots import SLOTS
+from symloss.markup import Math, fields_html, table_html
 from symloss.running.config import (
     Experiment,
     changed_for_resume,
@@ -33,13 +34,15 @@ from symloss.running.config import (
 )
 from symloss.running.evidence import evidence_of, trial_record
 from symloss.running.finals import Finals, run_finals
-from symloss.running.observer import Observer, Progress, Silent
+from symloss.running.notebook import usual_observer
+from symloss.running.observer import Observer, Progress
 from symloss.running.planning import Cutter, plan_finals, plan_trainings
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
 from symloss.running.stopping import Ending
 from symloss.running.store import RunStore, StoredBatch
 from symloss.running.trials import Watcher, entrants
+from symloss.running.wording import progress_line
 from symloss.searching.archive import Entry
 from symloss.settings import override, read_toml
 
@@ -82,6 +85,24 @@ class RunResult:
     def winner(self) -> Formula | None:
         """The winner of the finals."""
         return self.finals.winner if self.finals else None
+
+    def _repr_html_(self) -> str:
+        winner = Math(self.winner.latex()) if self.winner else None
+        head = [
+            ("run", self.directory),
+            ("search", f"{self.reason}; {progress_line(self.progress)}"),
+            ("winner", winner),
+        ]
+        if self.interrupted is not None:
+            head.append(("interrupted", f"go on with symloss.resume({str(self.directory)!r})"))
+        front = [
+            {"complexity": each.formula.complexity, "fitness": each.fitness, "formula": each.formula.text}
+            for each in self.front
+        ]
+        tables = (
+            table_html(front, "Front: fitness on validation (larger is better) against complexity") if front else ""
+        )
+        return fields_html(head) + tables + (self.finals._repr_html_() if self.finals else "")
 
 
 def search_run(session: Session, ending: Ending) -> str:
@@ -176,7 +197,7 @@ def search(
         check_vacant(path)  # again: another driver may have been here in the meantime
         with work.run.begun():
             _set_up(work, stacking)
-        return _drive(work, Crew(workers, address), observer or Silent(), resumed=False)
+        return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=False)
 
 
 def resume(
@@ -207,7 +228,7 @@ def resume(
         if experiment != kept:
             _change(run, kept, experiment)
         work = Work(run, experiment, grammar, task)
-        return _drive(work, Crew(workers, address), observer or Silent(), resumed=True)
+        return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=True)
 
 
 def _set_up(work: Work, stacking: Decision) -> None:

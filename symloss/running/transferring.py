@@ -18,10 +18,12 @@ from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
 from symloss.language.files import plain, write_whole
 from symloss.language.formula import Formula
+from symloss.markup import fields_html, table_html
 from symloss.running.comparing import Trying, comparison, plan_comparison
-from symloss.running.evidence import data_digest
+from symloss.running.evidence import PATHS, data_digest
 from symloss.running.finals import Row, rows_of
-from symloss.running.observer import Observer, Silent
+from symloss.running.notebook import usual_observer
+from symloss.running.observer import Observer
 from symloss.running.pairs import Tested, unit_for, verdicts
 from symloss.running.rundir import RunDirectory
 from symloss.running.seeds import transfer_seeds
@@ -95,10 +97,26 @@ class Transfer:
         tasks = "one task" if len(found) == 1 else f"{len(found)} tasks"
         return f"{self.subject} against tuned {self.reference} on {tasks}: {', '.join(parts)}"
 
+    def _repr_html_(self) -> str:
+        rows = [{"loss": name} | {each.label: _cell(each, name) for each in self.columns} for name in self.formulas]
+        title = f"Difference to {self.reference} on the test set, 95 % interval (+ is better)"
+        return fields_html([("verdict", self.sentence)]) + table_html(rows, title)
+
     def document(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         table: dict[str, Any] = plain(asdict(self))
         return table | {"sentence": self.sentence}
+
+
+def _cell(column: Column, name: str) -> str:
+    verdict = next((each for each in column.differences if each.baseline == name), None)
+    if verdict is None or verdict.interval is None:
+        return "the reference" if verdict is None else verdict.reason
+    interval, unit = verdict.interval, column.unit
+    numbers = [
+        unit.number(each, interval.low, interval.high) for each in (interval.difference, interval.low, interval.high)
+    ]
+    return f"{numbers[0]} ({numbers[1]} to {numbers[2]}) {unit.name}"
 
 
 _STANDINGS = ("better", "not better", "worse", "not comparable")
@@ -135,7 +153,7 @@ def transfer_formulas(
         RunError: the folder cannot be used.
     """
     tasks = [_fitting(ground, formulas) for ground in grounds]
-    watched, columns = observer or Silent(), []
+    watched, columns = observer or usual_observer(), []
     (subject, reference), *_ = [tuple(formulas)[:2]]
     with Interrupts() as interrupts, _locked(folder):
         for ground, task in zip(grounds, tasks, strict=True):
@@ -208,7 +226,7 @@ def _column(
     for each in verdicts(reference, others, tested, task.metric, task, trials):
         against.append(replace(each, interval=each.interval and _negative(each.interval)))
     unit = unit_for(task.metric, next(iter(tested.values()), None), task)
-    spec = {key: value for key, value in ground.task.items() if key != "folder"}
+    spec = {key: value for key, value in ground.task.items() if key not in PATHS}
     seeds = len(trials.plan.seeds)
     said = sentence(won, unit)
     return Column(ground.label, spec, task.metric.name, trials.plan.steps, seeds, rows, tuple(against), unit, said)

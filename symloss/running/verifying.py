@@ -11,10 +11,11 @@ from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
 from symloss.language.lossfile import LossFile
 from symloss.plugins import asleep
-from symloss.running.evidence import Recorded, data_digest, read_recorded
+from symloss.running.evidence import PATHS, Recorded, data_digest, read_recorded
 from symloss.running.finals import Finals, retest, run_finals
 from symloss.running.machine import machine_facts, same_environment
-from symloss.running.observer import Observer, Silent
+from symloss.running.notebook import usual_observer
+from symloss.running.observer import Observer
 from symloss.running.recheck import Verification, judge_again
 from symloss.running.session import Crew, opened_pool
 from symloss.running.stopping import Interrupts
@@ -49,7 +50,7 @@ def verify_loss(
         ExperimentError: its task cannot be made here, or is another one.
     """
     recorded = read_recorded(loss, place)
-    crew, watched = crew or Crew(), observer or Silent()
+    crew, watched = crew or Crew(), observer or usual_observer()
     spec = _spec(recorded, task_spec, place)
     with nullcontext() if task_spec is not None else asleep():
         task = make_task(spec)
@@ -66,7 +67,7 @@ def verify_loss(
 
 
 def _spec(recorded: Recorded, given: Mapping[str, Any] | None, place: str) -> dict[str, Any]:
-    spec = dict(recorded.trial.task)
+    spec = {key: value for key, value in recorded.trial.task.items() if key not in PATHS}  # none of this machine
     if given is not None:
         kept = {key: value for key, value in spec.items() if key not in ("factory", "name", "folder")}
         if "name" in given and spec.get("name") != given["name"]:
