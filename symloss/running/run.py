@@ -297,18 +297,10 @@ def _keep(session: Session, finals: Finals) -> None:
     session.store.write_meta({"finals": document})
     if finals.winner is None:
         return
-<<<<<<< HEAD
-    # Where a user's own task or data lie is a path of this machine, which is nobody's business elsewhere.
-    task = {key: value for key, value in experiment.task.items() if key not in ("folder", "data_dir")}
-    evidence = {"experiment": experiment.name, "task": task, "verdict": finals.sentence, "seeds": finals.seeds}
-    evidence |= {"table": document["rows"], "differences": [*document["verdicts"], *document["others"]]}
-    write_loss(session.work.run.winner, finals.winner, evidence)
-=======
     sessions = [*session.earlier, session.facts]
     trials, task = plan_finals(experiment, session.stacking), session.work.task
     trial = trial_record(experiment.task, task, trials, sessions, session.crew.address is not None)
     write_loss(session.work.run.winner, finals.winner, evidence_of(finals, experiment.name, trial))
->>>>>>> e390515 (Carry the finals whole in a loss file, and verify them by making the table again)
 
 
 def _read(experiment: str | Path | Mapping[str, Any] | Experiment, overrides: Iterable[str]) -> Experiment:

@@ -133,7 +133,7 @@ def _fit(offer: plugins.Offer, given: Any) -> TaskFactory:
     about = (inspect.getdoc(given) or "").partition("\n")[0]
     parameters = inspect.signature(given).parameters.values()
     options = {each.name: "" if each.default is each.empty else f"default {each.default!r}" for each in parameters}
-    return TaskFactory(offer.name, "", about, f"{offer.entry.module}:{offer.entry.attr}", options, offer.package)
+    return TaskFactory(offer.name, "", about, f"{offer.entry.module}:{offer.entry.attr}", options, package=offer.package)
 
 
 def make_task(spec: Mapping[str, Any]) -> "Task":
