@@ -1,7 +1,7 @@
 """Trainings per second of cohorts on a GPU, against the plain loop on the same GPU: `python -m benchmarks.gpu`.
 
 It needs torch, triton, numpy, sympy and DEAP, and no installed symloss: `PYTHONPATH=. python -m benchmarks.gpu`.
-Data are drawn, since only their shape matters. `--device cpu --quick` tries it where there is no GPU; its figures say nothing.
+Data are drawn, since only their shape matters. `--device cpu --quick` tries it without a GPU; its figures say nothing.
 """
 
 from __future__ import annotations

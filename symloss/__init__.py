@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from symloss.running.run import search as search
     from symloss.telling.loading import load as load
     from symloss.telling.runtable import read_run as read_run
+    from symloss.telling.transfer import transfer_target as transfer
+    from symloss.telling.using import use as use
+    from symloss.telling.verification import verify_file as verify
 
 __version__ = "0.1.0"
 
@@ -24,6 +27,9 @@ __all__ = [
     "search",
     "resume",
     "read_run",
+    "verify",
+    "transfer",
+    "use",
     "zoo",
     "parse",
     "SupervisedTask",
@@ -32,24 +38,28 @@ __all__ = [
     "__version__",
 ]
 
-# public name -> the module that defines it
+# public name -> `module:name`, where it is defined
 _HOMES = {
-    "load": "symloss.telling.loading",
-    "search": "symloss.running.run",
-    "resume": "symloss.running.run",
-    "read_run": "symloss.telling.runtable",
-    "zoo": "symloss.language.zoo",
-    "parse": "symloss.language.formula",
-    "Formula": "symloss.language.formula",
-    "SymbolicLoss": "symloss.language.loss",
-    "SupervisedTask": "symloss.judging.tasks.base",
+    "load": "symloss.telling.loading:load",
+    "search": "symloss.running.run:search",
+    "resume": "symloss.running.run:resume",
+    "read_run": "symloss.telling.runtable:read_run",
+    "verify": "symloss.telling.verification:verify_file",
+    "transfer": "symloss.telling.transfer:transfer_target",
+    "use": "symloss.telling.using:use",
+    "zoo": "symloss.language.zoo:zoo",
+    "parse": "symloss.language.formula:parse",
+    "Formula": "symloss.language.formula:Formula",
+    "SymbolicLoss": "symloss.language.loss:SymbolicLoss",
+    "SupervisedTask": "symloss.judging.tasks.base:SupervisedTask",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'symloss' has no attribute '{name}'; its public names are {', '.join(__all__)}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    module, _, own = _HOMES[name].partition(":")
+    value = getattr(importlib.import_module(module), own)
     globals()[name] = value
     return value
 

@@ -27,6 +27,10 @@ class RunError(SymlossError):
     """A run directory, a loss file or a pool that is missing, damaged or in use."""
 
 
+class PluginError(SymlossError):
+    """A package that offers something to symloss and cannot be used."""
+
+
 def closest(got: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'log'?` for the nearest known name, or nothing when none is near."""
     near = difflib.get_close_matches(got, list(known), n=1, cutoff=0.5)

@@ -28,10 +28,12 @@ COMMANDS = {
     "resume": Entry("searching", "Go on with an interrupted run, or extend a finished one."),
     "show": Entry("showing", "Show a run, a loss file, a published loss, or a formula."),
     "report": Entry("reporting", "Write a run as one HTML file: finals, charts, family tree; it needs no network."),
-    "list": Entry("listing", "List tasks, grammars, zoo, slots, operators or runs."),
+    "list": Entry("listing", "List tasks, grammars, zoo, slots, operators, searches or runs."),
     "check": Entry("checking", "Validate an experiment or a grammar, and estimate the cost before you pay."),
     "export": Entry("exporting", "Write a loss as a torch file, a loss file, LaTeX or sympy; a run as a table."),
     "compare": Entry("comparing", "Train with several losses on one task, and compare them fairly."),
+    "transfer": Entry("transferring", "Try a winner on tasks that it was not searched on."),
+    "verify": Entry("verifying", "Make a loss file's recorded table again, and say whether it holds."),
     "plot": Entry("plotting", "Draw figures for papers: a loss and its gradient, a run's front, progress or finals."),
 }
 
@@ -71,18 +73,26 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, message="symloss %(version)s")
-def symloss() -> None:
+@click.option(
+    "--use", "names", multiple=True, metavar="NAME", help="Load what an installed package offers under this name."
+)
+def symloss(names: tuple[str, ...]) -> None:
     """symloss finds loss functions: short formulas, found by evolution, that train better models.
 
     A first look: `symloss show baikal`, `symloss list zoo`, `symloss check experiments/noisy_digits.toml`.
     """
+    if names:
+        from symloss.telling.using import use
+
+        for name in names:
+            use(name)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
-    Exit status: 0 done, 1 a run that scored nothing or an answer that cannot be written, 2 a wrong input, 130 stopped
-    by Ctrl-C (a run is saved and can be resumed), 141 the reader of the output has gone.
+    Exit status: 0 done, 1 a run that scored nothing, a table that does not hold, or an answer that cannot be written,
+    2 a wrong input, 130 stopped by Ctrl-C (a run is saved and can be resumed), 141 the reader of the output has gone.
 
     Args:
         arguments: without the program's name; None takes them from the process.

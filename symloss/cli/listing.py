@@ -6,7 +6,7 @@ import click
 
 from symloss.cli.options import answer, json_option
 
-KINDS = ("tasks", "grammars", "zoo", "slots", "operators", "runs")
+KINDS = ("tasks", "grammars", "zoo", "slots", "operators", "searches", "runs")
 
 
 @click.command("list")
@@ -17,7 +17,7 @@ KINDS = ("tasks", "grammars", "zoo", "slots", "operators", "runs")
 )  # fmt: skip
 @json_option
 def list_command(kind: str, folder: Path | None, as_json: bool) -> None:
-    """List tasks, grammars, zoo (published losses), slots, operators or runs."""
+    """List tasks, grammars, zoo (published losses), slots, operators, searches or runs, and where each comes from."""
     from symloss.telling.listing import LISTINGS
     from symloss.telling.show import table
 

@@ -19,7 +19,7 @@ from symloss.language.algebra import settle
 from symloss.language.extremes import replaced
 from symloss.language.parser import parse_expression
 from symloss.language.reading import Node
-from symloss.language.slots import SLOTS, Variable
+from symloss.language.slots import SLOTS, Variable, adopt_slot
 
 MAX_NODES = 256
 MAX_DEPTH = 32
@@ -89,7 +89,7 @@ class Formula:
         return str(sympy.latex(replaced(self.expr, lambda leaf: sympy.Float(leaf, 4) if leaf.is_Float else leaf)))
 
     def _repr_latex_(self) -> str:
-        return f"${self.latex()}$"
+        return f"$\\displaystyle {self.latex()}$"
 
     def __str__(self) -> str:
         return self.text
@@ -148,6 +148,7 @@ def infer_slot(text: str) -> str:
 
 @functools.cache
 def _symbols(slot: str) -> dict[str, sympy.Symbol]:
+    adopt_slot(slot)
     if slot not in SLOTS:
         raise FormulaError(unknown("formula", "slot", slot, SLOTS))
     return SLOTS[slot].symbols()

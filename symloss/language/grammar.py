@@ -12,8 +12,8 @@ from typing import Any
 
 import symloss
 from symloss.errors import ExperimentError, GrammarError, unknown
-from symloss.language.operators import OPERATORS
-from symloss.language.slots import SLOTS
+from symloss.language.operators import OPERATORS, adopt_operator
+from symloss.language.slots import SLOTS, adopt_slot
 from symloss.settings import Rule, choice, read_record, read_toml, setting
 
 DEEPEST = 32
@@ -75,6 +75,17 @@ _NAMES = _checked(
 _TEXT = _checked("a text in quotes", lambda value: isinstance(value, str))
 _NAME = _checked("a name in quotes, not empty", lambda value: isinstance(value, str) and value.strip())
 _TABLE = _checked("a table", lambda value: isinstance(value, Mapping))
+
+
+def _slot(value: Any) -> str:
+    if isinstance(value, str):
+        adopt_slot(value)
+    if value not in tuple(SLOTS):
+        raise ValueError(value)
+    return str(value)
+
+
+_SLOT = Rule(f"one of {', '.join(SLOTS)}", _slot, tuple(SLOTS))
 
 
 @dataclass(frozen=True)
@@ -176,7 +187,7 @@ class Grammar:
 class _File:
     # the keys of a grammar file, before the tables are read
     name: str = setting(_NAME)
-    slot: str = setting(choice(*SLOTS))
+    slot: str = setting(_SLOT)
     limits: Mapping[str, object] = setting(_TABLE)
     operators: Mapping[str, object] = setting(_TABLE)
     variables: Mapping[str, object] = setting(_TABLE)
@@ -263,6 +274,8 @@ def read_grammar(text: str, place: str) -> Grammar:
 def _read(text: str, place: str) -> Grammar:
     file = read_record(_File, read_toml(text, place), f"{place}:")
     slot = SLOTS[file.slot]
+    for name in file.operators:
+        adopt_operator(name)
     return Grammar(
         name=file.name,
         slot=slot.name,

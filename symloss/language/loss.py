@@ -17,6 +17,7 @@ from symloss.language.formula import Formula, parse
 from symloss.language.operators import OPERATORS, torch_function
 from symloss.language.reading import Constant, Name, Node, text
 from symloss.language.slots import SLOTS
+from symloss.markup import Math, fields_html
 
 _REDUCTIONS = ("mean", "sum", "none")
 _SIGNS = {"add", "sub", "mul", "div", "pow"}  # torch's other functions of two arguments take no numbers
@@ -203,6 +204,13 @@ class SymbolicLoss(nn.Module):
             for argument in arguments
         )
         return self._call(self.function, self, *single)  # type: ignore[no-any-return]
+
+    def _repr_html_(self) -> str:
+        options = {name: getattr(self, name) for name in ("reduction", *sorted(SLOTS[self.formula.slot].accepts))}
+        if isinstance(self.weight, Tensor) and "weight" in options:
+            options["weight"] = [round(each, 4) for each in self.weight.tolist()]
+        head: list[tuple[str, Any]] = [("loss", Math(self.formula.latex())), ("text", self.formula.text)]
+        return fields_html([*head, ("slot", self.formula.slot), *options.items()])
 
     def extra_repr(self) -> str:
         """Show the formula where torch prints modules."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from symloss.errors import FormulaError, RunError, unknown
+from symloss.errors import FormulaError, PluginError, RunError, unknown
 from symloss.language.files import plain, write_whole
 from symloss.language.formula import Formula, parse
+from symloss.plugins import asleep
 
 FORMAT = "symloss-loss"
 VERSION = 1
@@ -71,13 +72,18 @@ def write_loss(path: str | Path, formula: Formula, evidence: Mapping[str, Any] |
     Raises:
         RunError: the file would exceed 64 KB, or cannot be written.
     """
-    constants = list(formula.constants)
-    table: dict[str, Any] = {"format": FORMAT, "version": VERSION, "slot": formula.slot, "formula": formula.text}
-    table |= {"constants": constants, "evidence": plain(dict(evidence or {}))}
-    text = json.dumps({**table, "sha256": _digest(table)}, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    text = loss_text(formula, evidence)
     if len(text) > MAX_BYTES:  # ASCII, so a character is a byte
         raise RunError(f"{path} would take {len(text)} bytes; allowed: {MAX_BYTES}. Give less evidence.")
     write_whole(Path(path), text)
+
+
+def loss_text(formula: Formula, evidence: Mapping[str, Any] | None = None) -> str:
+    """Return what a loss file would hold, in ASCII; `write_loss` refuses more than MAX_BYTES of it."""
+    constants = list(formula.constants)
+    table: dict[str, Any] = {"format": FORMAT, "version": VERSION, "slot": formula.slot, "formula": formula.text}
+    table |= {"constants": constants, "evidence": plain(dict(evidence or {}))}
+    return json.dumps({**table, "sha256": _digest(table)}, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -151,8 +157,9 @@ _JSON: dict[type, str] = {str: "string", list: "array", dict: "object"}
 
 def _formula(table: Mapping[str, Any], path: str | Path) -> Formula:
     try:
-        formula = parse(table["formula"], table["slot"])
-    except FormulaError as error:
+        with asleep():
+            formula = parse(table["formula"], table["slot"])
+    except (FormulaError, PluginError) as error:
         raise RunError(f"{path} holds a formula that cannot be read: {error}") from error
     if list(formula.constants) != table["constants"]:
         raise RunError(f"{path}: constants differ from the numbers in the formula. Export the loss again.")

@@ -14,6 +14,7 @@ import sympy
 from scipy.special import expit
 from sympy import Basic, Expr  # the record has a field called sympy
 
+from symloss import plugins
 from symloss.language.extremes import larger, smaller
 
 PROTECTION = 1e-7  # the smallest argument that protected operators let through (EvoMAL, arXiv:2209.08907)
@@ -243,6 +244,11 @@ _TABLE = (
 )
 
 OPERATORS: dict[str, Operator] = {operator.name: operator for operator in _TABLE}
+
+
+def adopt_operator(name: str) -> None:
+    """Let a package that offers an operator of this name add it to OPERATORS, see `plugins.adopt`."""
+    plugins.adopt("operators", OPERATORS, name, plugins.record_of(Operator, lambda record: record.name))
 
 
 @functools.cache

@@ -13,7 +13,7 @@ import sympy
 
 from symloss.errors import FormulaError, closest
 from symloss.language.algebra import apply, constant, product, total
-from symloss.language.operators import OPERATORS
+from symloss.language.operators import OPERATORS, adopt_operator
 
 MAX_LENGTH = 4096  # characters
 MAX_WORDS = 384  # numbers and names; a formula of the largest size has at most 256
@@ -167,6 +167,8 @@ class _Parser:
         raise self._error(f"'{token.text}' {words}.{near} Variables: {known}", token.position)
 
     def _call(self, token: Token) -> sympy.Expr:
+        if token.text not in OPERATORS:
+            adopt_operator(token.text)
         if token.text not in OPERATORS:
             near, known = closest(token.text, OPERATORS), ", ".join(sorted(OPERATORS))
             raise self._error(f"unknown function '{token.text}'.{near} Known: {known}", token.position)

@@ -72,9 +72,14 @@ def read(expr: sympy.Expr) -> Node:
     return Call(operator, tuple(map(read, expr.args)))
 
 
-@functools.cache
 def heads() -> dict[type[sympy.Basic], str]:
     """Return sympy class -> name of the operator that it stands for, the first one of the table."""
+    return _heads(len(OPERATORS))
+
+
+@functools.cache
+def _heads(operators: int) -> dict[type[sympy.Basic], str]:
+    # A package may add operators: the table only grows, so its length tells one state from another.
     return {record.head: record.name for record in reversed(OPERATORS.values()) if record.head is not None}
 
 

@@ -7,8 +7,10 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from symloss import plugins
 from symloss.errors import FormulaError, unknown
 from symloss.language.formula import Formula, parse
+from symloss.markup import Math, table_html
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,7 @@ class Zoo(Mapping[str, Formula]):
     """
 
     def __getitem__(self, name: str) -> Formula:
+        adopt_entry(name)
         if name not in ZOO:
             raise FormulaError(unknown("zoo", "formula", name, ZOO))
         return _parsed(name)
@@ -213,6 +216,22 @@ class Zoo(Mapping[str, Formula]):
 
     def __len__(self) -> int:
         return len(ZOO)
+
+    def __repr__(self) -> str:
+        return f"<zoo of {len(ZOO)} published formulas: {', '.join(ZOO)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {"name": each.name, "slot": each.slot, "formula": Math(self[each.name].latex()), "about": each.about,
+             "source": each.source}
+            for each in ZOO.values()
+        ]  # fmt: skip
+        return table_html(rows)
+
+
+def adopt_entry(name: str) -> None:
+    """Let a package that offers a published formula of this name add it to ZOO, see `plugins.adopt`."""
+    plugins.adopt("zoo", ZOO, name, plugins.record_of(ZooEntry, lambda record: record.name))
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from symloss.errors import ExperimentError, unknown
 from symloss.judging.plan import COHORT, MEMORY
 from symloss.judging.tasks.task import Task
 from symloss.language.grammar import Grammar
-from symloss.language.zoo import ZOO
+from symloss.language.zoo import ZOO, adopt_entry
 from symloss.searching.searches import read_settings
 from symloss.settings import (
     choice,
@@ -254,6 +254,8 @@ def check_fit(experiment: Experiment, grammar: Grammar, task: Task) -> None:
             f"{experiment.name}: grammar {grammar.name} is for the slot {grammar.slot}, and task '{task.name}' needs "
             f"{task.slot}; choose another grammar."
         )
+    for name in experiment.finals.baselines or ():
+        adopt_entry(name)
     known = [name for name, entry in ZOO.items() if entry.slot == task.slot]
     for name in experiment.finals.baselines or ():
         if name not in known:

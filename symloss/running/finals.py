@@ -6,20 +6,23 @@ winner and the baselines alike.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean, stdev
 from typing import Any
 
 from symloss.judging.pool import Pool
 from symloss.judging.tasks.task import Task
-from symloss.language.candidate import Outcome
+from symloss.language.candidate import Measurement, Outcome, State
 from symloss.language.files import plain
 from symloss.language.formula import Formula
+from symloss.markup import fields_html, table_html
 from symloss.running.pairs import Tested, unit_for, verdicts
 from symloss.running.store import RunStore, Trial
 from symloss.running.trials import BASELINE, FOUND, NOBODY, Entrant, Ring, Stop, Trials, Watcher
-from symloss.running.verdict import Verdict, sentence
+from symloss.running.verdict import Unit, Verdict, sentence
 from symloss.searching.fitness import FAILED, Judge
+
+UNITLESS = Unit("")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Row:
         validation: mean of the judging metric over seeds; None where it failed.
         test: metric -> mean and standard deviation over seeds; empty for those that did not reach the test set.
         reason: why it failed, in words.
+        by_seed: metric -> value on the test set of each training, in the order of the seeds' numbers.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Row:
     validation: float | None
     test: Mapping[str, tuple[float, float]]
     reason: str = ""
+    by_seed: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Finals:
         sentence: what the verdicts come to, in plain words.
         metric: that decided.
         seeds: trainings of each formula.
+        unit: in which differences of the metric are written.
     """
 
     winner: Formula | None
@@ -62,6 +68,17 @@ class Finals:
     sentence: str
     metric: str
     seeds: int
+    unit: Unit = UNITLESS
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {"name": each.name, "formula": each.formula, "rate": each.learning_rate, "validation": each.validation}
+            | {f"test {name}": f"{mean:.4g} ± {deviation:.2g}" for name, (mean, deviation) in each.test.items()}
+            for each in self.rows
+            if each.test or each.reason
+        ]
+        title = f"{self.seeds} fresh seeds, learning rates tuned alike by {self.metric} on validation"
+        return table_html(rows, title) + fields_html([("verdict", self.sentence)])
 
     def document(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -95,14 +112,12 @@ class _Arena:
         if known is None:
             return None
         main, further = known[: len(others)], known[len(others) :]
-        said = sentence(main, unit_for(metric, tested.get(first.formula.key), self.task))
-        return Finals(
-            first.formula, self.rows(chosen, tested), main, further, said, metric.name, len(self.trials.plan.seeds)
-        )
+        unit, seeds = unit_for(metric, tested.get(first.formula.key), self.task), len(self.trials.plan.seeds)
+        rows = self.rows(chosen, tested)
+        return Finals(first.formula, rows, main, further, sentence(main, unit), metric.name, seeds, unit)
 
     def rows(self, chosen: Mapping[str, Outcome], tested: Tested) -> tuple[Row, ...]:
-        keyed = [(each, each.formula.key) for each in self.field]
-        return tuple(_row(each, chosen[key], tested.get(key), self.judge) for each, key in keyed if key in chosen)
+        return rows_of(self.field, chosen, tested, self.task)
 
     def _verdicts(self, first: Entrant, others: Sequence[Entrant], tested: Tested) -> tuple[Verdict, ...] | None:
         """Compare by the judging metric, then by the others; a metric that is no mean takes its time."""
@@ -175,20 +190,69 @@ def compare(
     return _Arena(field, task, trials, stop, watcher).decided(field[0], field[1:], chosen, tested)
 
 
+def rows_of(field: Sequence[Entrant], chosen: Mapping[str, Outcome], tested: Tested, task: Task) -> tuple[Row, ...]:
+    """Return every entrant's results, from its outcome on validation and its trial on the test set."""
+    judge = Judge(task.metric.name, task.metric.maximise)
+    pairs = [(each, each.formula.key) for each in field]
+    return tuple(_row(each, chosen[key], tested.get(key), judge) for each, key in pairs if key in chosen)
+
+
+def retest(
+    field: Sequence[Entrant],
+    rates: Mapping[str, float],
+    task: Task,
+    trials: Trials,
+    pool: Pool,
+    stop: Stop = lambda: False,
+    watcher: Watcher = NOBODY,
+) -> Finals | None:
+    """Compare formulas at learning rates that were chosen before: the test set alone is measured.
+
+    Args:
+        rates: formula key -> learning rate; a formula without one counts as failed.
+
+    Returns:
+        None when stopped before the end.
+    """
+    ring, chosen = Ring(task, trials, pool, None, stop, watcher.trained), {}
+    for each in field:
+        rate = rates.get(each.formula.key)
+        chosen[each.formula.key] = _failed() if rate is None else _chosen(rate, trials, task)
+    tested = ring.test(field, chosen)
+    if tested is None:
+        return None
+    return _Arena(field, task, trials, stop, watcher).decided(field[0], field[1:], chosen, tested)
+
+
+def _failed() -> Outcome:
+    return Outcome(0, State.DIVERGED, "no learning rate stayed finite on all seeds")
+
+
+def _chosen(rate: float, trials: Trials, task: Task) -> Outcome:
+    # One measurement of no value says which rate is the best; there is no other.
+    measured = Measurement(trials.plan.steps, rate, trials.plan.seeds[0], {task.metric.name: 0.0})
+    return Outcome(0, State.SCORED, measurements=(measured,))
+
+
 def _row(entrant: Entrant, outcome: Outcome, trial: Trial | None, judge: Judge) -> Row:
     fitness = judge.fitness(outcome)
     value = None if fitness == FAILED else fitness if judge.maximise else -fitness
     reason = outcome.reason or ("" if value is not None else "no learning rate stayed finite on all seeds")
     if trial is not None and not reason:
         reason = trial.outcome.reason
-    test = {} if trial is None else _summary(trial.outcome)
+    by_seed = {} if trial is None else _columns(trial.outcome)
+    test = {name: summary(column) for name, column in by_seed.items()}
     rate = judge.best_learning_rate(outcome)
-    return Row(entrant.name, entrant.role, entrant.formula.text, rate, value, test, reason)
+    return Row(entrant.name, entrant.role, entrant.formula.text, rate, value, test, reason, by_seed)
 
 
-def _summary(outcome: Outcome) -> dict[str, tuple[float, float]]:
+def _columns(outcome: Outcome) -> dict[str, tuple[float, ...]]:
     last = max((each.step for each in outcome.measurements), default=0)
-    final = [each.values for each in outcome.measurements if each.step == last]
-    metrics = sorted({name for values in final for name in values})
-    columns = {name: [values[name] for values in final] for name in metrics}
-    return {name: (fmean(column), stdev(column) if len(column) > 1 else math.nan) for name, column in columns.items()}
+    measured = sorted((each for each in outcome.measurements if each.step == last), key=lambda each: each.seed)
+    metrics = sorted({name for each in measured for name in each.values})
+    return {name: tuple(each.values[name] for each in measured) for name in metrics}
+
+
+def summary(column: Sequence[float]) -> tuple[float, float]:
+    """Return mean and standard deviation; NaN for that of a single value."""
+    return fmean(column), stdev(column) if len(column) > 1 else math.nan

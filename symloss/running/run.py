@@ -23,6 +23,7 @@ from symloss.language.formula import Formula
 from symloss.language.grammar import load_grammar, read_grammar
 from symloss.language.lossfile import write_loss
 from symloss.language.slots import SLOTS
+from symloss.markup import Math, fields_html, table_html
 from symloss.running.config import (
     Experiment,
     changed_for_resume,
@@ -32,14 +33,17 @@ from symloss.running.config import (
     read_experiment,
     resolved,
 )
+from symloss.running.evidence import evidence_of, trial_record
 from symloss.running.finals import Finals, run_finals
-from symloss.running.observer import Observer, Progress, Silent
+from symloss.running.notebook import usual_observer
+from symloss.running.observer import Observer, Progress
 from symloss.running.planning import Cutter, plan_finals, plan_halving, plan_trainings
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
 from symloss.running.stopping import Ending
 from symloss.running.store import RunStore, StoredBatch
 from symloss.running.trials import Watcher, entrants
+from symloss.running.wording import progress_line
 from symloss.searching.archive import Entry
 from symloss.settings import override, read_toml
 
@@ -82,6 +86,24 @@ class RunResult:
     def winner(self) -> Formula | None:
         """The winner of the finals."""
         return self.finals.winner if self.finals else None
+
+    def _repr_html_(self) -> str:
+        winner = Math(self.winner.latex()) if self.winner else None
+        head = [
+            ("run", self.directory),
+            ("search", f"{self.reason}; {progress_line(self.progress)}"),
+            ("winner", winner),
+        ]
+        if self.interrupted is not None:
+            head.append(("interrupted", f"go on with symloss.resume({str(self.directory)!r})"))
+        front = [
+            {"complexity": each.formula.complexity, "fitness": each.fitness, "formula": each.formula.text}
+            for each in self.front
+        ]
+        tables = (
+            table_html(front, "Front: fitness on validation (larger is better) against complexity") if front else ""
+        )
+        return fields_html(head) + tables + (self.finals._repr_html_() if self.finals else "")
 
 
 def search_run(session: Session, ending: Ending) -> str:
@@ -179,7 +201,7 @@ def search(
         check_vacant(path)  # again: another driver may have been here in the meantime
         with work.run.begun():
             _set_up(work, stacking)
-        return _drive(work, Crew(workers, address), observer or Silent(), resumed=False)
+        return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=False)
 
 
 def resume(
@@ -210,7 +232,7 @@ def resume(
         if experiment != kept:
             _change(run, kept, experiment)
         work = Work(run, experiment, grammar, task)
-        return _drive(work, Crew(workers, address), observer or Silent(), resumed=True)
+        return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=True)
 
 
 def _set_up(work: Work, stacking: Decision) -> None:
@@ -279,11 +301,10 @@ def _keep(session: Session, finals: Finals) -> None:
     session.store.write_meta({"finals": document})
     if finals.winner is None:
         return
-    # Where a user's own task or data lie is a path of this machine, which is nobody's business elsewhere.
-    task = {key: value for key, value in experiment.task.items() if key not in ("folder", "data_dir")}
-    evidence = {"experiment": experiment.name, "task": task, "verdict": finals.sentence, "seeds": finals.seeds}
-    evidence |= {"table": document["rows"], "differences": [*document["verdicts"], *document["others"]]}
-    write_loss(session.work.run.winner, finals.winner, evidence)
+    sessions = [*session.earlier, session.facts]
+    trials, task = plan_finals(experiment, session.stacking), session.work.task
+    trial = trial_record(experiment.task, task, trials, sessions, session.crew.address is not None)
+    write_loss(session.work.run.winner, finals.winner, evidence_of(finals, experiment.name, trial))
 
 
 def _read(experiment: str | Path | Mapping[str, Any] | Experiment, overrides: Iterable[str]) -> Experiment:

@@ -11,7 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from symloss import plugins
 from symloss.errors import RunError
+from symloss.language.grammar import read_grammar
+from symloss.language.lossfile import LossFile, read_loss
 
 _LOCK = "run.lock"
 _EXPERIMENT, _GRAMMAR, _PART = "experiment.toml", "grammar.toml", ".run.sqlite.part"
@@ -162,6 +165,19 @@ def find_run(path: str | Path) -> RunDirectory:
     if not (folder / "run.sqlite").is_file():
         raise RunError(f"{path} is no run directory: there is no run.sqlite in it. `symloss list runs` names the runs.")
     return RunDirectory(folder)
+
+
+def read_winner(run: RunDirectory) -> LossFile:
+    """Read the loss file of a run's winner; what its grammar takes from packages is named by whoever names the run.
+
+    Raises:
+        RunError: it is missing or damaged.
+        GrammarError: the grammar of the run is damaged.
+        PluginError: a package that the grammar needs cannot be used.
+    """
+    if run.grammar.exists() and (plugins.offers("operators") or plugins.offers("slots")):
+        read_grammar(read_text(run.grammar), str(run.grammar))
+    return read_loss(run.winner)
 
 
 def read_text(path: Path) -> str:

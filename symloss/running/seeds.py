@@ -1,4 +1,4 @@
-"""Which seeds trainings use: one stream for a run's search, another for its finals, which cannot meet.
+"""Which seeds trainings use: streams for a run's search, its finals and its transfers, which cannot meet.
 
 A longer list of seeds begins like a shorter one, so that more finals seeds add to a trial instead of replacing it.
 """
@@ -6,6 +6,7 @@ A longer list of seeds begins like a shorter one, so that more finals seeds add 
 import hashlib
 
 _RANGE = 2**30
+_BEYOND = 2**32  # where the seeds of transfers begin
 
 
 def search_seeds(seed: int, number: int) -> tuple[int, ...]:
@@ -16,6 +17,11 @@ def search_seeds(seed: int, number: int) -> tuple[int, ...]:
 def finals_seeds(seed: int, number: int) -> tuple[int, ...]:
     """Return the fresh training seeds of a run's finals: odd numbers, all different."""
     return tuple(2 * each + 1 for each in _stream(seed, "finals", number))
+
+
+def transfer_seeds(seed: int, number: int) -> tuple[int, ...]:
+    """Return the fresh training seeds of a run's transfer to other tasks, beyond those of search and finals."""
+    return tuple(_BEYOND + each for each in _stream(seed, "transfer", number))
 
 
 def _stream(seed: int, purpose: str, number: int) -> list[int]:

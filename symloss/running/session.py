@@ -64,6 +64,7 @@ class Session:
     pool: Pool
     interrupts: Interrupts
     observer: Observer
+    crew: Crew
     earlier: tuple[Mapping[str, Any], ...]
     facts: Mapping[str, Any]
 
@@ -100,7 +101,7 @@ def opened(work: Work, crew: Crew, observer: Observer) -> Iterator[Session]:
         earlier, facts = tuple(meta["sessions"]), machine_facts(crew.workers)
         # Runs from before stacks had a size of their own say nothing about it: then one candidate makes a stack.
         stacking = Decision(meta["stack"], str(meta.get("stack_reason", "")), meta.get("stack_members", 1))
-        session = Session(work, search, stacking, store, pool, interrupts, observer, earlier, facts)
+        session = Session(work, search, stacking, store, pool, interrupts, observer, crew, earlier, facts)
         session.keep_time(0.0)
         yield session
 

@@ -138,7 +138,9 @@ class Search:
         origins, fitness = self._scored(outcomes)
         self._origins.extend(origins)
         self._fitness.extend(fitness)
-        self._promises |= {each.candidate: self._judge.promise(each) for each in outcomes if each.state is State.STOPPED}
+        self._promises |= {
+            each.candidate: self._judge.promise(each) for each in outcomes if each.state is State.STOPPED
+        }
         pairs = zip(self._asked, outcomes, strict=True)
         self._method.absorb([self._enter(candidate, tree, outcome) for (candidate, tree), outcome in pairs])
         self._asked = []

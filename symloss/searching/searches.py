@@ -6,6 +6,7 @@ A new method is one file here and one line in SEARCHES.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from symloss import plugins
 from symloss.errors import ExperimentError, unknown
 from symloss.language.grammar import Grammar
 from symloss.searching.base import Method, Search, SearchSettings
@@ -39,6 +40,11 @@ _TABLE = (
 SEARCHES: dict[str, SearchRecord] = {record.name: record for record in _TABLE}
 
 
+def adopt_search(name: str) -> None:
+    """Let a package that offers a search of this name add it to SEARCHES, see `plugins.adopt`."""
+    plugins.adopt("searches", SEARCHES, name, plugins.record_of(SearchRecord, lambda record: record.name))
+
+
 def read_settings(method: str, settings: Mapping[str, object], place: str = "") -> SearchSettings:
     """Read a method's settings into its own record.
 
@@ -50,6 +56,7 @@ def read_settings(method: str, settings: Mapping[str, object], place: str = "") 
         ExperimentError: the method or a setting is unknown, or a value is not allowed.
     """
     try:
+        adopt_search(method)
         if method not in SEARCHES:
             raise ExperimentError(unknown("[search] method", "search", method, SEARCHES))
         return read_record(SEARCHES[method].settings, settings, "[search]")

@@ -254,4 +254,4 @@ TRAITS: dict[str, Trait] = {
 
 def traits(formula: Formula, classes: int = CLASSES) -> dict[str, Finding]:
     """Return trait name -> finding, for the traits that the formula's slot names."""
-    return {name: TRAITS[name].function(formula, classes) for name in SLOTS[formula.slot].traits}
+    return {name: TRAITS[name].function(formula, classes) for name in SLOTS[formula.slot].traits if name in TRAITS}

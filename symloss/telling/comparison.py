@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import ExperimentError, unknown
-from symloss.judging.tasks import TASKS
+from symloss.judging.tasks import TASKS, adopt_task
 from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
@@ -44,7 +44,7 @@ def compare_targets(
     Raises:
         ExperimentError: the task or a setting is not allowed, or a target is of another slot.
     """
-    table = override(_table(task), overrides)
+    table = override(task_table(task), overrides)
     spec = table.pop("task")
     if not isinstance(spec, dict):
         raise ExperimentError(f"--set task={spec} is no setting; write task.noise=0.4, or name another --task.")
@@ -54,7 +54,9 @@ def compare_targets(
     return list(formulas), finals
 
 
-def _table(task: str) -> dict[str, Any]:
+def task_table(task: str) -> dict[str, Any]:
+    """Read a task's name, `file.py:function`, or an experiment, of which steps and learning rates are taken as well."""
+    adopt_task(task)
     if task in TASKS:
         return {"task": {"name": task}}
     if ".py:" in task:

@@ -6,9 +6,11 @@ Every table of the engine can be listed, so that nobody has to read source to kn
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from symloss import plugins
 from symloss.errors import RunError
 from symloss.judging.tasks import TASKS
 from symloss.language.grammar import list_grammars, load_grammar
@@ -17,16 +19,18 @@ from symloss.language.slots import SLOTS
 from symloss.language.zoo import ZOO, zoo
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
+from symloss.searching.searches import SEARCHES
 
 Rows = list[dict[str, Any]]
 
 
 def list_tasks(folder: Path) -> Rows:
     """List the built-in tasks with their options."""
-    return [
+    rows = [
         {"name": task.name, "slot": task.slot, "about": task.about, "options": list(task.options)}
         for task in TASKS.values()
     ]
+    return with_origin(rows, "tasks", TASKS)
 
 
 def list_all_grammars(folder: Path) -> Rows:
@@ -41,26 +45,46 @@ def list_all_grammars(folder: Path) -> Rows:
 
 def list_zoo(folder: Path) -> Rows:
     """List the published formulas."""
-    return [
+    rows = [
         {"name": each.name, "slot": each.slot, "formula": zoo[each.name].text, "complexity": zoo[each.name].complexity,
          "source": each.source, "about": each.about}
         for each in ZOO.values()
     ]  # fmt: skip
+    return with_origin(rows, "zoo", ZOO)
 
 
 def list_slots(folder: Path) -> Rows:
     """List the slots with their variables and baselines."""
-    return [
+    rows = [
         {"name": slot.name, "variables": [variable.name for variable in slot.variables],
          "required": list(slot.required), "baselines": list(slot.baselines), "about": slot.about}
         for slot in SLOTS.values()
     ]  # fmt: skip
+    return with_origin(rows, "slots", SLOTS)
 
 
 def list_operators(folder: Path) -> Rows:
     """List the operators that formulas may use."""
-    return [
+    rows = [
         {"name": each.name, "arity": each.arity, "cost": each.cost, "about": each.about} for each in OPERATORS.values()
+    ]
+    return with_origin(rows, "operators", OPERATORS)
+
+
+def list_searches(folder: Path) -> Rows:
+    """List the searches with their settings."""
+    rows = [
+        {"name": each.name, "about": each.about, "settings": [setting.name for setting in fields(each.settings)]}
+        for each in SEARCHES.values()
+    ]
+    return with_origin(rows, "searches", SEARCHES)
+
+
+def with_origin(rows: Rows, kind: str, table: dict[str, Any]) -> Rows:
+    """Say of each row where it comes from, and add what packages offer and nobody has named yet."""
+    known = [row | {"origin": plugins.origin(kind, row["name"])} for row in rows]
+    return known + [
+        {"name": offer.name, "origin": offer.package, "about": why} for offer, why in plugins.unused(kind, table)
     ]
 
 
@@ -96,5 +120,6 @@ LISTINGS: dict[str, Callable[[Path], Rows]] = {
     "zoo": list_zoo,
     "slots": list_slots,
     "operators": list_operators,
+    "searches": list_searches,
     "runs": list_runs,
 }

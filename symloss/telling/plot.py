@@ -63,7 +63,7 @@ def draw(targets: Sequence[Target], path: Path, classes: int) -> None:
 
 
 @contextmanager
-def canvas(path: Path, size: tuple[float, float], panels: int) -> Iterator[tuple[Any, list[Any]]]:
+def canvas(path: Path, size: tuple[float, float], panels: int, sharey: bool = False) -> Iterator[tuple[Any, list[Any]]]:
     """Make a figure without any window, let the block draw on it, and write it into a file.
 
     Text stays text in .pdf (TrueType) and .svg, as publishers ask.
@@ -72,25 +72,37 @@ def canvas(path: Path, size: tuple[float, float], panels: int) -> Iterator[tuple
         path: ends in .png, .svg or .pdf.
         size: width and height in inches.
         panels: axes beside each other.
+        sharey: whether they have one vertical axis.
 
     Raises:
         ExperimentError: matplotlib is not installed, or the file's kind is not one of these.
         RunError: the file cannot be written.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ExperimentError(f"{path} is no picture that can be drawn; end it with {', '.join(SUFFIXES)}.")
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ExperimentError("drawing needs matplotlib; install it with: pip install 'symloss[plot]'") from error
+    check_picture(path)
+    import matplotlib
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):
         figure = Figure(figsize=size, layout="constrained")
-        yield figure, list(figure.subplots(1, panels, squeeze=False)[0])
+        yield figure, list(figure.subplots(1, panels, sharey=sharey, squeeze=False)[0])
         try:
             figure.savefig(path, dpi=150)
         except OSError as error:
             raise RunError(f"{path} cannot be written: {error}.") from error
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a picture that cannot be drawn, before anything is computed for it.
+
+    Raises:
+        ExperimentError: matplotlib is not installed, or the file's kind is none of SUFFIXES.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ExperimentError(f"{path} is no picture that can be drawn; end it with {', '.join(SUFFIXES)}.")
+    try:
+        import matplotlib.figure  # noqa: F401 - whether it is there
+    except ImportError as error:
+        raise ExperimentError("drawing needs matplotlib; install it with: pip install 'symloss[plot]'") from error
 
 
 def _draw_curve(axes: Any, drawn: Curves, heights: Any, label: str, number: int) -> None:

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symloss.language.candidate import State
 from symloss.running.observer import Observer, Progress, Silent
+from symloss.running.wording import duration, progress_line, progress_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from symloss.running.config import Experiment
+
+__all__ = ["LiveScreen", "LogLines", "duration", "progress_line", "progress_lines", "watching"]
 
 EVERY = 30.0  # seconds between two plain lines
 
@@ -142,34 +144,6 @@ class LiveScreen:
         shown = [] if self._progress is None else progress_lines(self._progress)
         lines = [*shown, *([self._finals] if self._finals else [])]
         return Panel(Text("\n".join(lines)), title=Text(self._title), title_align="left", padding=(0, 1))
-
-
-def progress_lines(progress: Progress) -> list[str]:
-    """Return what there is to know of a running search, in three lines."""
-    left = "" if progress.left is None else f", {duration(progress.left)} left"
-    best = f"best {progress.fitness:.4g}: {progress.best}" if progress.fitness is not None else "best: none scored yet"
-    counts = ", ".join(f"{progress.counts.get(state, 0)} {state.value.replace('_', ' ')}" for state in State)
-    return [
-        f"generation {progress.generation}, {progress.evaluated} evaluated of {progress.candidates} proposed, "
-        f"{progress.rate:.1f}/s, {duration(progress.seconds)}{left}",
-        best,
-        counts,
-    ]
-
-
-def progress_line(progress: Progress) -> str:
-    """Return the same in one line."""
-    return "; ".join(progress_lines(progress))
-
-
-def duration(seconds: float) -> str:
-    """Write seconds for people: `45 s`, `3 min 20 s`, `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def _to_stderr(line: str) -> None:

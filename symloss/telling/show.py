@@ -209,6 +209,9 @@ def _evidence_rows(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Lay out what fits on a line; tables are left to `--json`."""
     rows = []
     for key, value in evidence.items():
+        if key == "trial":
+            rows.append(("evidence: trial", "can be made again: symloss verify FILE"))
+            continue
         if isinstance(value, Mapping):
             value = ", ".join(f"{name} = {cell(each)}" for name, each in value.items())
         if not (isinstance(value, list) and value and isinstance(value[0], Mapping)):

@@ -15,9 +15,9 @@ from symloss.errors import FormulaError, RunError, unknown
 from symloss.language.formula import Formula, infer_slot, parse
 from symloss.language.lossfile import read_loss
 from symloss.language.operators import OPERATORS
-from symloss.language.slots import SLOTS
-from symloss.language.zoo import ZOO, zoo
-from symloss.running.rundir import find_run
+from symloss.language.slots import SLOTS, adopt_slot
+from symloss.language.zoo import ZOO, adopt_entry, zoo
+from symloss.running.rundir import find_run, read_winner
 from symloss.running.store import RunStore
 from symloss.telling.ranking import rank_run
 
@@ -81,12 +81,14 @@ def check_slot(name: str, slot: str, wanted: str | None) -> None:
     """
     if wanted is None or wanted == slot:
         return
+    adopt_slot(wanted)
     if wanted not in SLOTS:
         raise FormulaError(unknown("--slot", "slot", wanted, SLOTS))
     raise FormulaError(f"{name} is of the slot {slot}, not {wanted}; leave out the slot, or name another target.")
 
 
 def _find_named(text: str) -> Target | None:
+    adopt_entry(text)
     if text in ZOO:
         return Target("zoo", text, zoo[text], f"{ZOO[text].source}: {ZOO[text].about}")
     path = Path(text)
@@ -127,7 +129,7 @@ def _known_words() -> set[str]:
 def _of_run(path: Path) -> Target:
     run = find_run(path)
     if run.winner.exists():
-        loss = read_loss(run.winner)
+        loss = read_winner(run)
         return Target("run", path.resolve().name, loss.formula, f"winner of {path}", loss.evidence)
     with RunStore.read(run.store) as store:
         ranked, slot = rank_run(store), store.meta()["slot"]

@@ -4,13 +4,16 @@ A new task is one file here and one line in TASKS; a user's own task is a file t
 """
 
 import importlib
+import inspect
+import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from symloss import plugins
 from symloss.errors import ExperimentError, unknown
-from symloss.judging.tasks.own import make_own
+from symloss.judging.tasks.own import call_factory, make_own
 
 if TYPE_CHECKING:
     from symloss.judging.tasks.task import Task
@@ -20,12 +23,13 @@ RESERVED = ("name", "factory", "folder")
 
 @dataclass(frozen=True)
 class TaskFactory:
-    """A built-in task.
+    """A task that experiments can name.
 
     Args:
         home: `module:function`, imported when the task is made: listing the tasks costs no torch import.
         options: name of a setting -> what it does; the keywords of the function.
         brings_data: whether its data come with symloss or its packages; otherwise they are files of the user's.
+        package: that it comes from; empty for a built-in one. What such a task is made of is checked.
     """
 
     name: str
@@ -34,6 +38,7 @@ class TaskFactory:
     home: str
     options: Mapping[str, str] = field(default_factory=dict)
     brings_data: bool = True
+    package: str = ""
 
     def make(self, **options: Any) -> "Task":
         """Make the task.
@@ -41,8 +46,11 @@ class TaskFactory:
         Raises:
             ExperimentError: an option is out of its range.
         """
-        module, function = self.home.split(":")
-        task: Task = getattr(importlib.import_module(module), function)(**options)
+        module, name = self.home.split(":")
+        function = operator.attrgetter(name)(importlib.import_module(module))
+        if self.package:
+            return call_factory(f"[task] {self.name} of the package {self.package}", function, options)
+        task: Task = function(**options)
         return task
 
 
@@ -114,6 +122,25 @@ TASKS: dict[str, TaskFactory] = {
 }
 
 
+def adopt_task(name: str) -> None:
+    """Let a package that offers a task of this name add it to TASKS, see `plugins.adopt`."""
+    plugins.adopt("tasks", TASKS, name, _fit)
+
+
+def _fit(offer: plugins.Offer, given: Any) -> TaskFactory:
+    """Take a TaskFactory, or a function that returns a task, of which the keywords are the options."""
+    if isinstance(given, TaskFactory):
+        return replace(plugins.record_of(TaskFactory, lambda record: record.name)(offer, given), package=offer.package)
+    if not callable(given):
+        raise ValueError(f"{offer.entry.value} is a {type(given).__name__}; it must be a function that makes a task.")
+    about = (inspect.getdoc(given) or "").partition("\n")[0]
+    parameters = inspect.signature(given).parameters.values()
+    options = {each.name: "" if each.default is each.empty else f"default {each.default!r}" for each in parameters}
+    return TaskFactory(
+        offer.name, "", about, f"{offer.entry.module}:{offer.entry.attr}", options, package=offer.package
+    )
+
+
 def make_task(spec: Mapping[str, Any]) -> "Task":
     """Make the task that an experiment's [task] section describes.
 
@@ -140,6 +167,7 @@ def make_task(spec: Mapping[str, Any]) -> "Task":
     if "factory" in spec:
         return make_own(str(spec["factory"]), Path(spec.get("folder", ".")), options)
     name = str(spec["name"])
+    adopt_task(name)
     if name not in TASKS:
         raise ExperimentError(unknown("[task] name", "task", name, TASKS))
     for option in options:

@@ -19,7 +19,7 @@ from symloss.judging.tasks.metrics import Metric, read_metric
 from symloss.judging.tasks.parts import carve, check_no_shared_rows, first_equals, read_part
 from symloss.judging.tasks.task import OptimiserFactory, Split, Task, generator, stream
 from symloss.language.loss import compile_loss
-from symloss.language.slots import SLOTS
+from symloss.language.slots import SLOTS, adopt_slot
 from symloss.language.zoo import zoo
 
 __all__ = ["SupervisedTask", "Split", "Task"]
@@ -298,6 +298,7 @@ def check_width(name: str, slot: str, width: int, parts: Parts) -> int:
 
 def check_slot(name: str, slot: str, labels: bool) -> str:
     """Refuse an unknown slot, and one that is for other targets."""
+    adopt_slot(slot)
     if slot not in SLOTS:
         raise ExperimentError(unknown(f"task '{name}'", "slot", slot, SLOTS))
     if labels and SLOTS[slot].target == "values":

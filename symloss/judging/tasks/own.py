@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from symloss.errors import ExperimentError, SymlossError, unknown
 from symloss.judging.failures import FAULTS, in_words
-from symloss.language.slots import SLOTS
+from symloss.language.slots import SLOTS, adopt_slot
 
 if TYPE_CHECKING:
     from symloss.judging.tasks.task import Task
@@ -34,20 +34,22 @@ PARTS = (
 
 def make_own(factory: str, folder: Path, options: Mapping[str, Any]) -> "Task":
     """Call the function of a user's file and check what it returns."""
-    function = load_function(factory, folder)
+    return call_factory(f"[task] factory {factory}", load_function(factory, folder), options)
+
+
+def call_factory(place: str, function: Callable[..., Any], options: Mapping[str, Any]) -> "Task":
+    """Call a function that makes a task and is not symloss's own, and check what it returns."""
     try:
         inspect.signature(function).bind(**options)
     except TypeError as error:
-        raise ExperimentError(
-            f"[task] factory {factory} does not take these options: {error}. Given: {sorted(options)}."
-        ) from error
+        raise ExperimentError(f"{place} does not take these options: {error}. Given: {sorted(options)}.") from error
     try:
         task = function(**options)
     except SymlossError:
         raise
     except FAULTS as error:
-        raise ExperimentError(f"[task] factory {factory} raised {in_words(error)}.") from error
-    return check_own(f"[task] factory {factory}", task)
+        raise ExperimentError(f"{place} raised {in_words(error)}.") from error
+    return check_own(place, task)
 
 
 def check_own(place: str, task: Any) -> "Task":
@@ -58,6 +60,7 @@ def check_own(place: str, task: Any) -> "Task":
             f"{place} must return a SupervisedTask (or an object like it), it returned "
             f"{type(task).__name__} without {', '.join(missing)}."
         )
+    adopt_slot(str(task.slot))
     if task.slot not in SLOTS:
         raise ExperimentError(unknown(place, "slot", str(task.slot), SLOTS))
     try:
