@@ -20,8 +20,10 @@ from symloss.language.operators import OPERATORS, Operator
 from symloss.language.reading import heads
 from symloss.language.zoo import ZOO
 from symloss.telling.analysis import evaluate
-from symloss.telling.export import EXPORTS, docstring, function_name, to_latex, to_loss, to_sympy, to_torch
+from symloss.telling.export import EXPORTS, to_latex, to_loss, to_sympy
+from symloss.telling.heading import docstring, function_name
 from symloss.telling.target import Target, find_target
+from symloss.telling.torch_file import to_torch
 
 HOSTILE = '"""\nimport os; os.system("touch hacked")\n"""\\\x00\'\'\' {reduction} \u202e'
 
