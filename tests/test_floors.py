@@ -20,7 +20,7 @@ FLOORS = {
     2: ("symloss.judging",),
     3: ("symloss.searching",),
     4: ("symloss.running",),
-    5: ("symloss.telling", "symloss.cli", "symloss.__main__"),
+    5: ("symloss.telling", "symloss.adapters", "symloss.cli", "symloss.__main__"),
 }
 
 # The only homes of what is slow to import or must stay in one place.
@@ -29,6 +29,12 @@ HOMES = {
     "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
     "matplotlib": {"symloss.telling.plot"},
     "numba": {"symloss.judging.compiling"},
+    "jax": {f"symloss.telling.forms.jax_{part}" for part in ("parts", "classification", "regression", "activation")},
+    "keras": {
+        f"symloss.telling.forms.keras_{part}" for part in ("parts", "classification", "regression", "activation")
+    },
+    "lightning": {"symloss.adapters.lightning"},
+    "mlflow": {"symloss.adapters.mlflow"},
 }
 
 
@@ -122,7 +128,7 @@ def loaded_after(*statement: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-SLOW = {"torch", "numba", "ray", "sympy", "deap", "sklearn", "scipy", "numpy", "matplotlib"}
+SLOW = {"torch", "numba", "ray", "sympy", "deap", "sklearn", "scipy", "numpy", "matplotlib", "mlflow", "tensorboard"}
 
 
 def test_importing_symloss_loads_nothing_slow():

@@ -1,40 +1,43 @@
 """`symloss export`: a loss for others to use."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from symloss.cli.options import FormulaCommand, answer, json_option, slot_option
 
-KINDS = ("torch", "loss", "latex", "sympy")
+KINDS = ("torch", "loss", "latex", "sympy", "jax", "keras", "huggingface")
 
 
 @click.command("export", cls=FormulaCommand)
 @click.argument("target")
 @click.option("--to", "kind", type=click.Choice(KINDS), required=True, help="What to write.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; else stdout.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, or the folder; else stdout.")
 @slot_option
 @json_option
 def export_command(target: str, kind: str, output: Path | None, slot: str | None, as_json: bool) -> None:
     """Write TARGET (a run, a loss file, a zoo name or a formula) for use elsewhere.
 
-    torch: a Python file that needs torch alone. loss: a file for symloss.load. latex, sympy: the formula.
+    torch, jax, keras: a Python file that needs that library alone. loss: a file for symloss.load. latex, sympy: the
+    formula. huggingface: a folder with a model card, the loss and torch files and the evidence; it needs -o.
     """
-    from symloss.errors import RunError
-    from symloss.language.files import write_whole
-    from symloss.telling.export import EXPORTS
+    from symloss.telling.export import EXPORTS, write_export
     from symloss.telling.target import find_target
 
+    if output is None and kind not in EXPORTS:
+        raise click.UsageError(f"--to {kind} writes several files; name their folder with -o.")
     found = find_target(target, slot)
-    text = EXPORTS[kind].write(found)
-    document = {"name": found.name, "formula": found.formula.text, "to": kind, "file": output and str(output)}
+    document: dict[str, Any] = {
+        "name": found.name,
+        "formula": found.formula.text,
+        "to": kind,
+        "file": output and str(output),
+    }
     if output is None:
+        text = EXPORTS[kind].write(found)
         answer(document | {"text": text}, as_json, lambda: text.rstrip("\n"))
         return
-    if not output.parent.is_dir():
-        raise RunError(f"{output.parent} is no directory; make it, or give another file.")
-    if output.is_symlink() or (output.exists() and not output.is_file()):
-        # Writing a file whole means to replace it, which must happen to no link, pipe or device.
-        raise RunError(f"{output} is a link or no regular file; give a new file, or leave -o out for stdout.")
-    write_whole(output, text)
-    answer(document, as_json, lambda: f"wrote {output}")
+    written = write_export(found, kind, output)
+    document |= {"files": [str(path) for path in written]}
+    answer(document, as_json, lambda: "\n".join(f"wrote {path}" for path in written))

@@ -5,7 +5,7 @@ A live screen, a log line or a test implements `Observer`; `Silent` is the one t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -91,3 +91,49 @@ class Silent:
 
     def finals_done(self, sentence: str) -> None:
         """Do nothing."""
+
+
+class Together:
+    """Tells several observers, in their order.
+
+    Args:
+        observers: each is told everything.
+    """
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def started(self, directory: Path, experiment: Experiment, resumed: bool) -> None:
+        """Tell all."""
+        for each in self._observers:
+            each.started(directory, experiment, resumed)
+
+    def progressed(self, progress: Progress) -> None:
+        """Tell all."""
+        for each in self._observers:
+            each.progressed(progress)
+
+    def batch_done(self, progress: Progress) -> None:
+        """Tell all."""
+        for each in self._observers:
+            each.batch_done(progress)
+
+    def search_done(self, progress: Progress, reason: str) -> None:
+        """Tell all."""
+        for each in self._observers:
+            each.search_done(progress, reason)
+
+    def trial_done(self, done: int, total: int) -> None:
+        """Tell all."""
+        for each in self._observers:
+            each.trial_done(done, total)
+
+    def verdict_done(self, done: int, total: int) -> None:
+        """Tell all."""
+        for each in self._observers:
+            each.verdict_done(done, total)
+
+    def finals_done(self, sentence: str) -> None:
+        """Tell all."""
+        for each in self._observers:
+            each.finals_done(sentence)

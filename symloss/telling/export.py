@@ -5,14 +5,19 @@ A formula from a stranger cannot smuggle code into a file: it is printed anew fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from symloss.errors import RunError, unknown
+from symloss.language.files import write_whole
 from symloss.language.lossfile import write_loss
 from symloss.language.slots import SLOTS
-from symloss.telling.heading import docstring, heading
+from symloss.telling.heading import docstring, function_name, heading
+from symloss.telling.jax_file import to_jax
+from symloss.telling.keras_file import to_keras
+from symloss.telling.model_card import CARD, evidence_json, model_card
 from symloss.telling.pycode import SYMPY, written
 from symloss.telling.target import Target
 from symloss.telling.torch_file import to_torch
@@ -31,6 +36,19 @@ class Export:
     about: str
     suffix: str
     write: Callable[[Target], str]
+
+
+@dataclass(frozen=True)
+class FolderExport:
+    """One way to write a formula as several files.
+
+    Args:
+        about: one line for people.
+        write: target -> file name -> the file's text.
+    """
+
+    about: str
+    write: Callable[[Target], Mapping[str, str]]
 
 
 def to_latex(target: Target) -> str:
@@ -65,9 +83,77 @@ def to_sympy(target: Target) -> str:
 _FACTS = ("real", "positive", "nonnegative", "integer")
 
 
+def to_huggingface(target: Target) -> dict[str, str]:
+    """Return a folder for the Hugging Face Hub: model card, loss file, torch file, and the evidence if there is any.
+
+    Raises:
+        RunError: the evidence makes the loss file larger than 64 KB.
+        FormulaError: the formula calls a function that is not torch's own.
+    """
+    name = function_name(target)
+    files = {CARD: model_card(target), f"{name}.loss.json": to_loss(target), f"{name}.py": to_torch(target)}
+    return files | ({"evidence.json": evidence_json(target)} if target.evidence else {})
+
+
 EXPORTS: dict[str, Export] = {
     "torch": Export("a Python file that needs torch alone: a function and an nn.Module", ".py", to_torch),
     "loss": Export("a loss file, readable by `symloss.load`", ".loss.json", to_loss),
     "latex": Export("the formula for a paper", ".tex", to_latex),
     "sympy": Export("a Python file that builds the formula in sympy", ".py", to_sympy),
+    "jax": Export("a Python file that needs JAX alone: a pure function of (logits, labels)", ".py", to_jax),
+    "keras": Export("a Python file that needs Keras 3 alone: a function and a keras.losses.Loss", ".py", to_keras),
 }
+
+FOLDERS: dict[str, FolderExport] = {
+    "huggingface": FolderExport("a folder for the Hub: model card, loss file, torch file, evidence", to_huggingface),
+}
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a way to write a formula that there is not.
+
+    Raises:
+        RunError: it is unknown; the message has the closest name.
+    """
+    if kind not in EXPORTS and kind not in FOLDERS:
+        raise RunError(unknown("the export", "kind", kind, [*EXPORTS, *FOLDERS]))
+
+
+def write_export(target: Target, kind: str, output: Path) -> list[Path]:
+    """Write a formula as a file or as a folder of files.
+
+    Args:
+        kind: a name in EXPORTS or FOLDERS.
+        output: the file, in a folder that exists; or the folder, which is made if need be. Files of the same names
+            are replaced, each whole.
+
+    Returns:
+        The files.
+
+    Raises:
+        RunError: the kind is unknown, or the place cannot be written.
+        FormulaError: the formula cannot be written in this way.
+    """
+    check_kind(kind)
+    if kind in FOLDERS:
+        return _write_folder(output, FOLDERS[kind].write(target))
+    text = EXPORTS[kind].write(target)
+    if not output.parent.is_dir():
+        raise RunError(f"{output.parent} is no directory; make it, or give another file.")
+    return [_write_file(output, text)]
+
+
+def _write_folder(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be made a directory: {error}.") from error
+    return [_write_file(folder / name, text) for name, text in files.items()]
+
+
+def _write_file(path: Path, text: str) -> Path:
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        # Writing a file whole means to replace it, which must happen to no link, pipe or device.
+        raise RunError(f"{path} is a link or no regular file; give a new file.")
+    write_whole(path, text)
+    return path

@@ -61,11 +61,22 @@ def to_torch(target: Target) -> str:
         FormulaError: the formula calls a function that is not torch's own.
     """
     slot = SLOTS[target.formula.slot]
-    code = standalone_source(slot.call.__module__, slot.call.__name__, "symloss.language.slots")
+    code = _call(slot)
     formula = _helpers(target) + formula_source(target.formula, TORCH, "Tensor")
     module = _module(target, slot, code)
     head = f'"""{docstring(heading(target))}"""\n\n{import_lines(_IMPORTS, code + formula + module)}'
     return "\n\n\n".join(part.strip("\n") for part in (head, formula, code, module)) + "\n"
+
+
+def torch_names(target: Target) -> tuple[str, str]:
+    """Return the names of the function and of the module in a target's torch file."""
+    used = {"formula", "Any", "Callable", "Protocol", *re.findall(r"\w+", _call(SLOTS[target.formula.slot]))}
+    function = function_name(target, used)
+    return function, class_name(function, used)
+
+
+def _call(slot: Slot) -> str:
+    return standalone_source(slot.call.__module__, slot.call.__name__, "symloss.language.slots")
 
 
 # Python's signs take tensors and numbers alike.
@@ -90,12 +101,11 @@ _OF_TENSORS = '''def {helper}(a: Any, b: Any) -> Tensor:
 
 def _module(target: Target, slot: Slot, code: str) -> str:
     options = [name for name in _OPTIONS if f"options.{name}" in code]
-    used = {"formula", "Any", "Callable", "Protocol", *re.findall(r"\w+", code)}
-    function = function_name(target, used)
+    function, name = torch_names(target)
     arguments = list(inspect.signature(slot.call).parameters)[2:]
     explained = [f"        {option}: {_OPTIONS[option].about}" for option in options]
     return _MODULE.format(
-        name=class_name(function, used),
+        name=name,
         function=function,
         about="\n".join(["", "", "    Args:", *explained, "    "]) if options else "",
         method=_signature(["self"], options, "    "),
