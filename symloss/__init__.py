@@ -14,15 +14,28 @@ if TYPE_CHECKING:
     from symloss.language.zoo import zoo as zoo
     from symloss.running.run import resume as resume
     from symloss.running.run import search as search
+    from symloss.telling.export import export as export
     from symloss.telling.loading import load as load
 
 __version__ = "0.1.0"
 
-__all__ = ["load", "search", "resume", "zoo", "parse", "SupervisedTask", "Formula", "SymbolicLoss", "__version__"]
+__all__ = [
+    "load",
+    "export",
+    "search",
+    "resume",
+    "zoo",
+    "parse",
+    "SupervisedTask",
+    "Formula",
+    "SymbolicLoss",
+    "__version__",
+]
 
 # public name -> the module that defines it
 _HOMES = {
     "load": "symloss.telling.loading",
+    "export": "symloss.telling.export",
     "search": "symloss.running.run",
     "resume": "symloss.running.run",
     "zoo": "symloss.language.zoo",

@@ -64,6 +64,7 @@ class _LossSearch(BaseEstimator):  # type: ignore[misc]
         learning_rates: Sequence[float] = (0.003, 0.01),
         seeds: int = 2,
         batch_size: int = 32,
+        baselines: Sequence[str] | None = None,
         refit: str = "best",
         run: str | Path | None = None,
         workers: int = 0,
@@ -80,6 +81,7 @@ class _LossSearch(BaseEstimator):  # type: ignore[misc]
         self.learning_rates = learning_rates
         self.seeds = seeds
         self.batch_size = batch_size
+        self.baselines = baselines
         self.refit = refit
         self.run = run
         self.workers = workers
@@ -110,7 +112,8 @@ class _LossSearch(BaseEstimator):  # type: ignore[misc]
             run = Path(self.run) if self.run is not None else Path(folder) / "run"
             factory = write_table(run.absolute(), x, y, outputs)
             try:
-                return search(self._experiment(factory, seed), run, self.workers, observer=self.observer)
+                with np.errstate(all="ignore"):  # few rows: some metrics have no value, which the run says in words
+                    return search(self._experiment(factory, seed), run, self.workers, observer=self.observer)
             except ExperimentError as error:  # scikit-learn's callers know a wrong parameter by its type
                 raise ValueError(str(error)) from error
 
@@ -123,6 +126,7 @@ class _LossSearch(BaseEstimator):  # type: ignore[misc]
         task |= {"metric": self.metric or self._metric, "batch_size": self.batch_size}
         rates = [float(rate) for rate in self.learning_rates]
         stop = {"evaluations": self.evaluations} | ({} if self.time is None else {"time": self.time})
+        finals = {"seeds": 3, "top": 3, "steps": 2 * self.steps, "learning_rates": rates, "resamples": 1000}
         return {
             "name": "table",
             "seed": seed,
@@ -131,10 +135,8 @@ class _LossSearch(BaseEstimator):  # type: ignore[misc]
             "search": {"population": self.population, "elites": max(1, self.population // 10)},
             "budget": {"steps": self.steps, "learning_rates": rates, "seeds": self.seeds, "stack": "stacked"},
             "stop": stop,
-            "finals": {
-                "seeds": 3, "top": 3, "steps": 2 * self.steps, "learning_rates": rates, "resamples": 1000,
-            },
-        }  # fmt: skip
+            "finals": finals | ({} if self.baselines is None else {"baselines": list(self.baselines)}),
+        }
 
     def _choose(self, result: RunResult) -> _Chosen:
         """Return the formula with the best validation of all that entered the finals, or of the found ones."""
@@ -179,6 +181,7 @@ class LossSearchClassifier(ClassifierMixin, _LossSearch):  # type: ignore[misc]
         learning_rates: every formula is trained at each and judged at its best.
         seeds: trainings for each formula and learning rate.
         batch_size: rows per step.
+        baselines: published losses that enter the finals; None for all of the slot.
         refit: `best` refits with the best formula of the finals on validation, which may be a published one; `found`
             with the best found one.
         run: a new directory for the run, to look at with `symloss show`; the rows lie beside it. None keeps nothing.
@@ -229,7 +232,8 @@ class LossSearchClassifier(ClassifierMixin, _LossSearch):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """Return (rows,) labels."""
-        found: NDArray[Any] = self.classes_[self._outputs(X).argmax(1).numpy()]
+        index = self._outputs(X).argmax(1).numpy()
+        found: NDArray[Any] = self.classes_[index]
         return found
 
 

@@ -88,6 +88,7 @@ def table_task(
         y=torch.as_tensor(y),
         model=lambda: mlp((x.shape[1], *widths, outputs)),
         metric=metric,
+        also=("mae",) if np.issubdtype(y.dtype, np.floating) else None,  # r2 has no value where targets are all equal
         optimiser=optimiser,
         batch_size=batch_size,
         fractions=(0.25, 0.25),

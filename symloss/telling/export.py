@@ -19,7 +19,7 @@ from symloss.telling.jax_file import to_jax
 from symloss.telling.keras_file import to_keras
 from symloss.telling.model_card import CARD, evidence_json, model_card
 from symloss.telling.pycode import SYMPY, written
-from symloss.telling.target import Target
+from symloss.telling.target import Target, find_target
 from symloss.telling.torch_file import to_torch
 
 
@@ -107,6 +107,28 @@ EXPORTS: dict[str, Export] = {
 FOLDERS: dict[str, FolderExport] = {
     "huggingface": FolderExport("a folder for the Hub: model card, loss file, torch file, evidence", to_huggingface),
 }
+
+
+def export(target: str | Path, to: str, output: str | Path) -> list[Path]:
+    """Write a loss for use elsewhere, as `symloss export` does.
+
+    Args:
+        target: a run directory (its winner), a loss file, a zoo name, or formula text.
+        to: `torch`, `jax`, `keras`, `loss`, `latex`, `sympy`, or `huggingface`, which makes a folder.
+        output: the file or the folder.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        RunError: a path leads to nothing readable, the kind is unknown, or the place cannot be written.
+        FormulaError: the text is neither a name nor a formula, or the formula cannot be written in this way.
+
+    Example:
+        >>> export("gce", "torch", "gce_loss.py")
+        [PosixPath('gce_loss.py')]
+    """
+    return write_export(find_target(str(target)), to, Path(output))
 
 
 def check_kind(kind: str) -> None:
