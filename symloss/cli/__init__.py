@@ -29,7 +29,7 @@ COMMANDS = {
     "show": Entry("showing", "Show a run, a loss file, a published loss, or a formula."),
     "list": Entry("listing", "List tasks, grammars, zoo, slots, operators or runs."),
     "check": Entry("checking", "Validate an experiment or a grammar, and estimate the cost before you pay."),
-    "export": Entry("exporting", "Write a loss as a torch file, a loss file, LaTeX or sympy."),
+    "export": Entry("exporting", "Write a loss for torch, JAX, Keras, LaTeX, sympy or the Hub, or as a loss file."),
     "compare": Entry("comparing", "Train with several losses on one task, and compare them fairly."),
     "plot": Entry("plotting", "Draw a loss and its gradient over the true class's probability."),
 }
