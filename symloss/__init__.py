@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from symloss.language.zoo import zoo as zoo
     from symloss.running.run import resume as resume
     from symloss.running.run import search as search
+    from symloss.telling.export import export as export
     from symloss.telling.loading import load as load
     from symloss.telling.runtable import read_run as read_run
     from symloss.telling.transfer import transfer_target as transfer
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "load",
+    "export",
     "search",
     "resume",
     "read_run",
@@ -41,6 +43,7 @@ __all__ = [
 # public name -> `module:name`, where it is defined
 _HOMES = {
     "load": "symloss.telling.loading:load",
+    "export": "symloss.telling.export:export",
     "search": "symloss.running.run:search",
     "resume": "symloss.running.run:resume",
     "read_run": "symloss.telling.runtable:read_run",

@@ -19,7 +19,7 @@ from symloss.language.files import plain
 from symloss.language.formula import parse
 from symloss.language.lossfile import write_loss
 from symloss.running.run import ForcedExit
-from symloss.telling.export import EXPORTS
+from symloss.telling.export import EXPORTS, FOLDERS
 from symloss.telling.figures import RUN_FIGURES
 from symloss.telling.listing import LISTINGS
 from symloss.telling.runtable import TABLES
@@ -67,7 +67,7 @@ def test_commands_are_documented_once(name):
 
 
 def test_tables_and_choices_agree():
-    assert set(EXPORT_KINDS) == set(EXPORTS)
+    assert set(EXPORT_KINDS) == {*EXPORTS, *FOLDERS}
     assert set(LIST_KINDS) == set(LISTINGS)
     assert set(FIGURES) == {"curves", *RUN_FIGURES}
     assert set(TABLE_NAMES) == set(TABLES)
@@ -165,12 +165,23 @@ def test_no_runs_is_an_answer(answer, call, tmp_path):
     assert call("list", "runs", "--in", str(tmp_path))[1].strip() == "none"
 
 
-@pytest.mark.parametrize("kind", EXPORT_KINDS)
+@pytest.mark.parametrize("kind", EXPORTS)
 def test_export_to_a_file_and_to_stdout(kind, call, answer, tmp_path):
     path = tmp_path / "exported"
     assert call("export", "gce", "--to", kind, "-o", str(path))[0] == 0
     assert path.read_text().strip() == call("export", "gce", "--to", kind)[1].strip()
     assert answer("export", "gce", "--to", kind)["text"] == path.read_text()
+
+
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_export_to_a_folder(kind, call, answer, tmp_path):
+    folder = tmp_path / "hub" / "gce"
+    files = answer("export", "gce", "--to", kind, "-o", str(folder))["files"]
+    assert sorted(files) == sorted(str(path) for path in folder.iterdir())
+    assert call("export", "gce", "--to", kind, "-o", str(folder))[1].startswith(f"wrote {files[0]}")
+    status, _, err = call("export", "gce", "--to", kind)
+    assert status == 2
+    assert "name their folder with -o" in err
 
 
 def test_export_replaces_a_file_but_no_link(call, tmp_path):

@@ -1,7 +1,6 @@
 """Exports are what they claim: the torch file computes the same without symloss, and no text of a stranger can run."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -20,22 +19,20 @@ from symloss.language.operators import OPERATORS, Operator
 from symloss.language.reading import heads
 from symloss.language.zoo import ZOO
 from symloss.telling.analysis import evaluate
-from symloss.telling.export import EXPORTS, docstring, function_name, to_latex, to_loss, to_sympy, to_torch
+from symloss.telling.export import EXPORTS, to_latex, to_loss, to_sympy
+from symloss.telling.heading import docstring, function_name
+from symloss.telling.jax_file import to_jax
+from symloss.telling.keras_file import to_keras
 from symloss.telling.target import Target, find_target
+from symloss.telling.torch_file import to_torch
+from tests.exporting import CALLS, TARGETS, expected, run_apart
 
 HOSTILE = '"""\nimport os; os.system("touch hacked")\n"""\\\x00\'\'\' {reduction} \u202e'
 
-# Calls exported files in a process that cannot import symloss, and prints values and gradients.
+# Calls exported files, and prints values and gradients.
 CALLER = """
-import importlib.util, json, sys
-sys.modules["symloss"] = None
 import torch
 torch.set_num_threads(1)
-def load(path):
-    spec = importlib.util.spec_from_file_location("exported", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 def answer(module, names, call):
     output = torch.tensor(call["output"], requires_grad=True)
     others = [torch.tensor(each) for each in call["others"]]
@@ -51,71 +48,6 @@ print(json.dumps([[answer(load(path), names, call) for call in calls] for path, 
 """
 
 
-def classification_calls() -> list[dict]:
-    generator = torch.Generator().manual_seed(0)
-    flat, deep = torch.randn(6, 4, generator=generator), torch.randn(3, 4, 2, 5, generator=generator)
-    index = torch.randint(0, 4, (6,), generator=generator)
-    ignored = index.clone()
-    ignored[2] = 1
-    soft = torch.rand(6, 4, generator=generator).softmax(1)
-    grid = torch.randint(0, 4, (3, 2, 5), generator=generator)
-    weight = [0.5, 2.0, 1.0, 3.0]
-    cases = [
-        (flat, index, {}),
-        (flat, index, {"reduction": "sum", "weight": weight}),
-        (flat, ignored, {"ignore_index": 1, "weight": weight, "label_smoothing": 0.2}),
-        (flat, soft, {"reduction": "none", "label_smoothing": 0.1}),
-        (deep, grid, {"reduction": "none", "weight": weight}),
-        (deep, grid, {"label_smoothing": 0.3, "ignore_index": 2}),
-    ]
-    return [
-        {"output": x.tolist(), "others": [y.tolist()], "options": options, "module": number % 2 == 0}
-        for number, (x, y, options) in enumerate(cases)
-    ]
-
-
-def regression_calls() -> list[dict]:
-    output, target = [0.3, -2.0, 5.0], [0.0, 1.0, 1.0]
-    options = [{}, {"reduction": "sum"}, {"reduction": "none"}]
-    return [{"output": output, "others": [target], "options": each, "module": bool(each)} for each in options]
-
-
-def activation_calls() -> list[dict]:
-    return [
-        {"output": [-2.0, 0.0, 0.5, 9.0], "others": [], "options": {}, "module": module} for module in (True, False)
-    ]
-
-
-CALLS = {"classification": classification_calls, "regression": regression_calls, "activation": activation_calls}
-
-TARGETS = [
-    find_target(text)
-    for text in (
-        "sce",
-        "ngl",
-        "sparse_lsr",
-        "baikal_cma",
-        "huber",
-        "log_cosh",
-        "gelu",
-        "relu",
-        "min(min(p, t), 0.3)*log(p)/3 - C*t*sqrt(p)*sigmoid(p)",
-        "log(C)*t*p - max(C, 3)*sqrt(C)*t",
-        "exp(p*t)*log(1 - p) + exp(p*t)*(1 - p)**2 - t*1e30*0.7*p/1e30",
-        "aq(r, 2)*sign(r) + softplus(abs(r))**0.5*cos(sin(r))",
-        "-(-x)**3/(1/3 + x**2)",
-    )
-]
-
-
-def expected(target: Target, call: dict) -> list:
-    output = torch.tensor(call["output"], requires_grad=True)
-    options = {k: torch.tensor(v) if isinstance(v, list) else v for k, v in call["options"].items()}
-    value = SymbolicLoss(target.formula, **options)(output, *(torch.tensor(each) for each in call["others"]))
-    (gradient,) = torch.autograd.grad(value.sum(), output)
-    return [value.tolist(), gradient.tolist()]
-
-
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory) -> list:
     folder, jobs = tmp_path_factory.mktemp("exported"), []
@@ -125,9 +57,7 @@ def answers(tmp_path_factory) -> list:
         name = function_name(target)
         class_name = "".join(word.capitalize() for word in name.split("_"))
         jobs.append([str(path), [class_name, name], CALLS[target.formula.slot]()])
-    done = subprocess.run([sys.executable, "-c", CALLER], input=json.dumps(jobs), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_apart(CALLER, jobs)
 
 
 @pytest.mark.parametrize("number", range(len(TARGETS)), ids=lambda number: TARGETS[number].formula.text)
@@ -150,7 +80,7 @@ def test_every_published_formula_exports_to_valid_files(name):
     assert to_latex(target).strip()
 
 
-@pytest.mark.parametrize("write", [to_torch, to_sympy])
+@pytest.mark.parametrize("write", [to_torch, to_sympy, to_jax, to_keras])
 def test_texts_from_a_stranger_stay_texts(write):
     plain = Target("file", "mine", parse("-t*log(p)"), "a source", {"sentence": "a sentence"})
     hostile = Target("file", f"mine{HOSTILE}", parse("-t*log(p)"), HOSTILE, {"sentence": HOSTILE})

@@ -20,7 +20,7 @@ FLOORS = {
     2: ("symloss.judging",),
     3: ("symloss.searching",),
     4: ("symloss.running",),
-    5: ("symloss.telling", "symloss.cli", "symloss.__main__"),
+    5: ("symloss.telling", "symloss.adapters", "symloss.cli", "symloss.__main__"),
 }
 
 # The only homes of what is slow to import or must stay in one place.
@@ -33,6 +33,12 @@ HOMES = {
     "pyarrow": {"symloss.telling.runtable"},
     "numba": {"symloss.judging.compiling"},
     "triton": {"symloss.judging.triton_kernel", "symloss.judging.triton_passes"},
+    "jax": {f"symloss.telling.forms.jax_{part}" for part in ("parts", "classification", "regression", "activation")},
+    "keras": {
+        f"symloss.telling.forms.keras_{part}" for part in ("parts", "classification", "regression", "activation")
+    },
+    "lightning": {"symloss.adapters.lightning"},
+    "mlflow": {"symloss.adapters.mlflow"},
 }
 
 
@@ -140,6 +146,8 @@ SLOW = {
     "jinja2",
     "pandas",
     "pyarrow",
+    "mlflow",
+    "tensorboard",
 }
 
 

@@ -30,7 +30,7 @@ COMMANDS = {
     "report": Entry("reporting", "Write a run as one HTML file: finals, charts, family tree; it needs no network."),
     "list": Entry("listing", "List tasks, grammars, zoo, slots, operators, searches or runs."),
     "check": Entry("checking", "Validate an experiment or a grammar, and estimate the cost before you pay."),
-    "export": Entry("exporting", "Write a loss as a torch file, a loss file, LaTeX or sympy; a run as a table."),
+    "export": Entry("exporting", "Write a loss for torch, JAX, Keras, LaTeX, sympy or the Hub; a run as a table."),
     "compare": Entry("comparing", "Train with several losses on one task, and compare them fairly."),
     "transfer": Entry("transferring", "Try a winner on tasks that it was not searched on."),
     "verify": Entry("verifying", "Make a loss file's recorded table again, and say whether it holds."),

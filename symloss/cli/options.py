@@ -22,6 +22,10 @@ set_option = click.option(
 
 workers_option = click.option("--workers", type=click.IntRange(0), help="Processes that train; 0 trains in this one.")
 address_option = click.option("--address", metavar="ADDRESS", help="A Ray cluster's address; else this machine.")
+TRACKERS = ("mlflow", "tensorboard")  # as symloss.adapters.tracking has them
+track_option = click.option(
+    "--track", "trackers", multiple=True, type=click.Choice(TRACKERS), help="Keep the run in a tracker, too."
+)
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 
@@ -48,7 +52,16 @@ report_option = click.option(
 
 def run_options(command: Command) -> Command:
     """Give a command the options of whatever goes on with a run."""
-    options = (workers_option, address_option, set_option, time_option, report_option, json_option, quiet_option)
+    options = (
+        workers_option,
+        address_option,
+        set_option,
+        time_option,
+        report_option,
+        track_option,
+        json_option,
+        quiet_option,
+    )
     for option in reversed(options):  # as a pile of decorators does: the last is the nearest
         command = option(command)
     return command

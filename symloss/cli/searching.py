@@ -26,6 +26,7 @@ def search_command(
     overrides: tuple[str, ...],
     time: float | None,
     with_report: bool,
+    trackers: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -35,7 +36,7 @@ def search_command(
     """
     from symloss.running.run import search
 
-    with resumable(), watched(quiet, with_report) as observer:
+    with resumable(), watched(quiet, with_report) as screen, tracked(trackers, screen) as observer:
         result = search(experiment, out, workers, with_time(overrides, time), address, observer)
     tell(result, as_json)
 
@@ -50,16 +51,18 @@ def resume_command(
     overrides: tuple[str, ...],
     time: float | None,
     with_report: bool,
+    trackers: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Go on with RUN, a run directory: interrupted, or finished and to be extended.
 
     Only [stop] and [finals] may be changed, e.g. --set stop.generations=40. A time is that of all sessions together.
+    Trackers that the run has been kept in go on.
     """
     from symloss.running.run import resume
 
-    with resumable(), watched(quiet, with_report) as observer:
+    with resumable(), watched(quiet, with_report) as screen, tracked(trackers, screen, run) as observer:
         result = resume(run, with_time(overrides, time), workers, address, observer)
     tell(result, as_json)
 
@@ -89,6 +92,21 @@ def resumable() -> Iterator[None]:
     except ForcedExit as ended:
         click.echo(f"stopped at once; go on with: symloss resume {ended.directory}", err=True)
         raise
+
+
+@contextmanager
+def tracked(trackers: tuple[str, ...], screen: "Observer", run: Path | None = None) -> Iterator["Observer"]:
+    """Tell trackers beside the screen; a run that is resumed goes on in those that it has been kept in."""
+    folder = run.parent if run is not None and run.name == "run.sqlite" else run
+    if not trackers and (folder is None or not (folder / "tracking.json").exists()):
+        yield screen
+        return
+    from symloss.adapters.tracking import track
+
+    with track(
+        *trackers, run=folder, beside=screen, warn=lambda line: click.echo(f"symloss: {line}", err=True)
+    ) as both:
+        yield both
 
 
 def with_time(overrides: tuple[str, ...], time: float | None) -> list[str]:

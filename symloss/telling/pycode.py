@@ -1,4 +1,4 @@
-"""Formulas as Python source: one printer, spelled for torch and for sympy.
+"""Formulas as Python source: one printer, spelled for torch, sympy, JAX and Keras.
 
 The source is made from a formula's reading, never from anybody's text.
 """
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 
+import numpy as np
+
 from symloss.errors import FormulaError
 from symloss.language.formula import Formula
 from symloss.language.operators import OPERATORS, Operator
@@ -21,6 +23,7 @@ from symloss.language.slots import SLOTS
 _SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 4
 _INFIX = {"add": ("+", _SUM), "sub": ("-", _SUM), "mul": ("*", _PRODUCT), "div": ("/", _PRODUCT), "pow": ("**", _POWER)}
 _EXACT = 2**53  # integers up to here are doubles
+_SINGLE = 2**31 - 1  # JAX refuses Python's integers beyond it
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,17 @@ class Spelling:
         call: operator's record and its arguments' sources -> source of the call; None for one that `plain` spells out.
         fraction: template of numerator and denominator.
         double: template of a double's digits.
+        whole: integers beyond it are written as doubles.
+        lifted: template of a number `name` as an array like the array `like`.
+        filled: template of a number `value` as an array like the array `like`.
     """
 
     call: Callable[[Operator, Sequence[str]], str | None]
     fraction: str = "{} / {}"
     double: str = "{}"
+    whole: int = _EXACT
+    lifted: str = ""
+    filled: str = ""
 
 
 def torch_name(operator: Operator) -> str:
@@ -69,8 +78,48 @@ def _sympy_call(operator: Operator, arguments: Sequence[str]) -> str | None:
     return f"sympy.{name}({', '.join(arguments)})"
 
 
-TORCH = Spelling(_torch_call)
+def array_name(operator: Operator, arrays: str, network: str) -> str:
+    """Return how a library that follows numpy names an operator's function.
+
+    Args:
+        arrays: prefix of the functions that numpy has, too, under numpy's name.
+        network: prefix of the others, under torch's name, e.g. `sigmoid`.
+
+    Raises:
+        FormulaError: the function is neither numpy's nor torch's own.
+    """
+    name = getattr(operator.numpy, "__name__", "")
+    if isinstance(operator.numpy, np.ufunc) and getattr(np, name, None) is operator.numpy:
+        return f"{arrays}.{name}"
+    return f"{network}.{torch_name(operator).rpartition('.')[2]}"
+
+
+def _jax_call(operator: Operator, arguments: Sequence[str]) -> str:
+    return f"{array_name(operator, 'jnp', 'jax.nn')}({', '.join(arguments)})"
+
+
+def _keras_call(operator: Operator, arguments: Sequence[str]) -> str:
+    return f"{array_name(operator, 'ops', 'ops')}({', '.join(arguments)})"
+
+
+TORCH = Spelling(
+    _torch_call,
+    lifted="torch.as_tensor({name}, dtype={like}.dtype, device={like}.device)",
+    filled="{like}.new_full((), {value})",
+)
 SYMPY = Spelling(_sympy_call, fraction="sympy.Rational({}, {})", double="sympy.Float({})")
+JAX = Spelling(
+    _jax_call,
+    whole=_SINGLE,
+    lifted="jnp.asarray({name}, dtype={like}.dtype)",
+    filled="jnp.full((), {value}, dtype={like}.dtype)",
+)
+KERAS = Spelling(
+    _keras_call,
+    whole=_SINGLE,
+    lifted="ops.cast({name}, {like}.dtype)",
+    filled="ops.full((), {value}, dtype={like}.dtype)",
+)
 
 
 def called(node: Node) -> frozenset[str]:
@@ -104,7 +153,7 @@ class _Printer:
         level = _ATOM if value >= 0 else _SUM
         if isinstance(value, Fraction):
             return self.spelling.fraction.format(value.numerator, value.denominator), min(level, _PRODUCT)
-        if isinstance(value, float) or abs(value) > _EXACT:
+        if isinstance(value, float) or abs(value) > self.spelling.whole:
             return self.spelling.double.format(repr(float(value))), level
         return str(value), level
 
@@ -142,17 +191,15 @@ def written(node: Node, spelling: Spelling) -> str:
     return _Printer(spelling).source(node)
 
 
-def torch_body(formula: Formula) -> str:
-    """Return the body of a torch function of the slot's variables: sub-formulas that occur twice are computed once."""
+def body(formula: Formula, spelling: Spelling) -> str:
+    """Return the body of a function of the slot's variables: sub-formulas that occur twice are computed once."""
     slot = SLOTS[formula.slot]
-    printer = _Printer(TORCH, dict(slot.fused))
-    lines = []
-    for variable in slot.variables:
-        if variable.integer and variable.name in formula.variables:
-            like = slot.required[0]
-            lines.append(
-                f"{variable.name} = torch.as_tensor({variable.name}, dtype={like}.dtype, device={like}.device)"
-            )
+    printer, like = _Printer(spelling, dict(slot.fused)), slot.required[0]
+    lines = [
+        f"{variable.name} = {spelling.lifted.format(name=variable.name, like=like)}"
+        for variable in slot.variables
+        if variable.integer and variable.name in formula.variables
+    ]
     taken = {variable.name for variable in slot.variables}
     fresh = (f"part{number}" for number in count(1) if f"part{number}" not in taken)
     for node in _shared(formula.node, printer.names):
@@ -161,7 +208,7 @@ def torch_body(formula: Formula) -> str:
         lines.append(f"{printer.names[node_text(node)]} = {source}")
     result = printer.source(formula.node)
     if not formula.variables:
-        result = f"{slot.required[0]}.new_full((), {result})"
+        result = spelling.filled.format(value=result, like=like)
     return "\n".join(f"    {line}" for line in [*lines, f"return {result}"])
 
 

@@ -6,39 +6,47 @@ What is exported is the very code that trains, so the two cannot drift apart, an
 from __future__ import annotations
 
 import ast
-import inspect
+import importlib.util
 import re
-import sys
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any
+from pathlib import Path
 
 _LOCAL_IMPORT = re.compile(r"^ +import torch\n\n?", re.MULTILINE)
 
 
-def standalone_source(function: Callable[..., Any], package: str) -> str:
-    """Return the source of a function and of all top-level definitions in `package` that it needs.
+def standalone_source(module: str, name: str, package: str) -> str:
+    """Return the source of a definition and of all top-level definitions in `package` that it needs.
+
+    Modules are read, not imported: a form of a library that is not installed here can be exported all the same.
 
     Args:
-        function: e.g. a slot's `call`.
+        module: that defines it, e.g. that of a slot's `call`.
+        name: of a function, e.g. `call`.
         package: e.g. `symloss.language.slots`; what comes from outside of it is left to the importing file.
 
     Returns:
         The definitions, each after those that it needs; `import torch` inside functions is left to the file, too.
     """
     needed: dict[str, str] = {}
-    _collect(sys.modules[function.__module__], function.__name__, package, needed)
+    _collect(module, name, package, needed)
     return _LOCAL_IMPORT.sub("", "\n\n\n".join(needed.values()))
 
 
-def _collect(module: ModuleType, name: str, package: str, needed: dict[str, str]) -> None:
-    text = inspect.getsource(module)
+def module_source(module: str) -> str:
+    """Return a module's source, without importing it."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def _collect(module: str, name: str, package: str, needed: dict[str, str]) -> None:
+    text = module_source(module)
     for statement in ast.parse(text).body:
         if isinstance(statement, ast.ImportFrom) and name in {alias.name for alias in statement.names}:
             if str(statement.module).startswith(package):
-                _collect(sys.modules[str(statement.module)], name, package, needed)
+                _collect(str(statement.module), name, package, needed)
         elif name in _defined(statement) and name not in needed:
-            needed[name] = ""  # ends the recursion of functions that need each other
+            needed[name] = ""  # ends the recursion of definitions that need each other
             for used in sorted({node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}):
                 _collect(module, used, package, needed)
             del needed[name]  # to stand after what it needs

@@ -1,4 +1,4 @@
-"""Laws that every export keeps, of every operator: the file is made, and what is Python is Python."""
+"""Laws that every export keeps, of every operator: the files are made, and what is Python is Python."""
 
 import ast
 
@@ -8,7 +8,7 @@ from symloss.language.formula import parse
 from symloss.language.operators import OPERATORS
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import ZOO
-from symloss.telling.export import EXPORTS
+from symloss.telling.export import EXPORTS, FOLDERS
 from symloss.telling.target import Target, find_target
 
 every_export = pytest.mark.parametrize("name", EXPORTS)
@@ -46,3 +46,17 @@ def test_every_export_writes_every_slots_reference_and_says_what_it_is(name: str
 @every_export
 def test_every_export_writes_every_published_formula(name: str) -> None:
     assert all(EXPORTS[name].write(find_target(each)).strip() for each in ZOO)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("slot", SLOTS)
+def test_every_folder_holds_named_texts_and_is_the_same_again(name: str, slot: str) -> None:
+    assert FOLDERS[name].about
+    first, again = (FOLDERS[name].write(find_target(SLOTS[slot].baselines[0])) for _ in range(2))
+    assert first == again
+    assert len(first) > 1
+    for file, text in first.items():
+        assert file == file.rpartition("/")[2]
+        assert text.strip()
+        if file.endswith(".py"):
+            ast.parse(text)
