@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from symloss.errors import FormulaError
 from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
@@ -64,7 +66,8 @@ class Trait:
     def tell(self, formula: Formula, classes: int = CLASSES) -> Finding:
         """Return the finding, or that there is none where the formula's derivatives have no reading."""
         try:
-            return self.function(formula, classes)
+            with np.errstate(all="ignore"):  # where a formula is undefined, it is NaN, and the finding says so
+                return self.function(formula, classes)
         except FormulaError as error:
             return unknown(str(error))
 

@@ -63,6 +63,7 @@ class Child:
             encoding="utf-8",
             env={**os.environ, "PYTHONPATH": _path()},
         )
+        self.pid = self._process.pid
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
