@@ -63,7 +63,7 @@ def test_a_simpler_form_comes_with_its_gap():
     text = "t*p*p + t*(1 - t)*p"
     after = document(text, one_hot=["t*p**2"])
     assert re.search(
-        r"one-hot labels\s+t\*p\*\*2 .*gradient within .* random points", closed_forms(document(text), after)
+        r"one-hot labels\s+t\*p\*\*2 .*gradient within .* random points", closed_forms(document(text), after, 120)
     )
 
 
