@@ -161,10 +161,10 @@ def _certify(formula: Formula, classes: int, found: Optimum) -> tuple[str, float
         return "sampled", 1e-9, f"{_LOOKED}; no derivative to check: {error}"
     only, bracket = _only_here(found.p, stretches), _bracket(found.p, stretches)
     where = f"the derivative along even outputs, p in [{EPSILON:g}, 1 - {EPSILON:g}], {_change_words(found.p, bracket)}"
+    also = " and nowhere else" if only and bracket is not None else ""
     if only and _shares_evenly(formula, classes):
-        return "proven", _width(bracket), f"{where} and nowhere else; uneven outputs cost more by convexity"
+        return "proven", _width(bracket), f"{where}{also}; uneven outputs cost more by convexity"
     if only or bracket is not None:
-        also = " and nowhere else" if only else ""
         return "refined", _width(bracket), f"{where}{also}; {_UNEVEN}"
     return "sampled", 1e-9, _LOOKED
 
