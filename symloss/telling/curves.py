@@ -16,6 +16,7 @@ from symloss.errors import FormulaError
 from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
 from symloss.telling.analysis import CLASSES, Array, evaluate, even_costs, first_step, slope, slope_in_p
+from symloss.telling.analysis.lines import class_line
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,20 @@ def _classification_curves(formula: Formula, classes: int) -> Curves:
     pull = slope_in_p(formula, classes, 1.0, p) - slope_in_p(formula, classes, 0.0, other)
     values = even_costs(formula, classes, p)
     return Curves("probability of the true class", p, values, p * (1 - p) * pull, "the true class's logit")
+
+
+def class_curves(formula: Formula, classes: int = CLASSES) -> dict[str, Curves]:
+    """Return the true class's term and a wrong class's, each with its slope, over that class's probability.
+
+    Raises:
+        FormulaError: a term is undefined everywhere, or its slope has no reading.
+    """
+    p = np.linspace(0.005, 0.995, 397)
+    lines = {"true class": class_line(formula, True, classes), "wrong class": class_line(formula, False, classes)}
+    return {
+        name: Curves(f"probability of the {name}", p, line.at(p), line.slope.at(p), "that probability")
+        for name, line in lines.items()
+    }
 
 
 def _regression_curves(formula: Formula, classes: int) -> Curves:

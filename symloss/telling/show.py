@@ -10,12 +10,12 @@ import re
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
 from symloss.language.slots import SLOTS
-from symloss.telling.analysis import CLASSES, TRAITS, traits
+from symloss.telling.analysis import CLASSES, TRAITS, Analysis, traits
 from symloss.telling.target import Target
 
 if TYPE_CHECKING:
@@ -33,14 +33,18 @@ _COLUMN = 24  # columns that a column of texts needs to be read with ease
 _GAP = 3  # columns between two columns
 
 
-def describe_formula(target: Target, classes: int = CLASSES) -> dict[str, Any]:
-    """Return all that can be said of a target's formula without training.
+HEADLINES = ("optimum", "first_step", "residual_optimum")  # traits that a summary tells of a formula
+
+
+def describe_formula(target: Target, classes: int = CLASSES, analysis: Analysis | None = None) -> dict[str, Any]:
+    """Return what can be said of a target's formula without training.
 
     Args:
         classes: number of classes that p* and the first step are told for.
+        analysis: all that is known of the formula; None for the headlines alone, which take no time.
     """
     formula = target.formula
-    found = traits(formula, classes)
+    found = traits(formula, classes, HEADLINES) if analysis is None else analysis.findings
     return {
         "kind": target.kind,
         "name": target.name,
@@ -51,33 +55,57 @@ def describe_formula(target: Target, classes: int = CLASSES) -> dict[str, Any]:
         "variables": sorted(formula.variables),
         "lacks": list(SLOTS[formula.slot].lacks(formula.variables)),
         "key": formula.key,
-        "traits": {name: {"value": each.value, "words": each.words} for name, each in found.items()},
+        "classes": classes,
+        "traits": {
+            name: {"label": TRAITS[name].label, "group": TRAITS[name].group, **asdict(each)}
+            for name, each in found.items()
+        },
+        "algebra": "not asked" if analysis is None else analysis.algebra,
         "source": target.source,
         "evidence": dict(target.evidence),
     }
 
 
 def formula_text(document: Mapping[str, Any]) -> str:
-    """Lay out what `describe_formula` returned."""
+    """Lay out the headlines of what `describe_formula` returned."""
+    rows = formula_rows(document)
+    told = [(each["label"], each["words"]) for name, each in document["traits"].items() if name in HEADLINES]
+    return fields(rows[:_FIRST] + told + rows[_FIRST:])
+
+
+_FIRST = 4  # rows of a formula that stand before its traits: what it is
+
+
+def formula_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return label and text of what a formula is, what it lacks, and where it comes from."""
     rows = [
         ("formula", document["formula"]),
         ("latex", document["latex"]),
         ("slot", document["slot"]),
         ("complexity", f"{document['complexity']} nodes"),
     ]
-    rows += [(TRAITS[name].label, each["words"]) for name, each in document["traits"].items()]
     if document["lacks"]:
         rows.append(("lacks", f"{', '.join(document['lacks'])}: no search would train it"))
     rows += [("source", document["source"])] if document["source"] else []
-    rows += _evidence_rows(document["evidence"])
-    return fields(rows)
+    return rows + _evidence_rows(document["evidence"])
 
 
-def fields(rows: Sequence[tuple[str, str]]) -> str:
-    """Lay out pairs of a label and its text."""
+def fields(rows: Sequence[tuple[str, str]], width: int | None = None) -> str:
+    """Lay out pairs of a label and its text.
+
+    Args:
+        width: columns to wrap the texts at; None leaves them whole.
+    """
     shown = [(visible(label), visible(text)) for label, text in rows]
-    width = max((len(label) for label, _ in shown), default=0)
-    return "\n".join(f"{label:<{width}}  {text}" for label, text in shown)
+    room = max((len(label) for label, _ in shown), default=0)
+    lines = [f"{label:<{room}}  {text}" for label, text in shown]
+    if width is None:
+        return "\n".join(lines)
+    return "\n".join(textwrap.fill(line, width, subsequent_indent=" " * (room + 2), **_WHOLE) for line in lines)
+
+
+# Of formulas: spaces stay as they are, and nothing is cut inside a word.
+_WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "drop_whitespace": True}
 
 
 def visible(text: str) -> str:
