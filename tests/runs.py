@@ -83,7 +83,7 @@ def _fill(connection: sqlite3.Connection, count: int, text, rungs, metric: str) 
         tree = f"mul(t, log({'p' if number % 2 else 't'}))" + said(number)
         formula = None if kind == 0 else formula_of(number)
         fault = (said(number) or "the tree divides by zero") if kind == 0 else ""
-        candidates.append((number, number // 50, tree, formula, f"key{number}", 6 + number % 9, fault, parents,
+        candidates.append((number, number // 50, tree, formula, f"{number:016x}", 6 + number % 9, fault, parents,
                            "crossover" + said(number), str(number)))  # fmt: skip
         if kind < 6:
             reason = fault or f"its value is not finite at {number} of 440 probe points{said(number)}"

@@ -1,16 +1,15 @@
 """What the free tests and the rungs saved, counted from a store: all of it, and in groups that mean something."""
 
+import re
+
 import pytest
 
-from symloss.judging.screen import Screen
-from symloss.language.candidate import Candidate, Measurement, Outcome, State
-from symloss.language.grammar import load_grammar
+from symloss.language.candidate import Measurement, Outcome, State
+from symloss.running.run import search
 from symloss.running.store import StoredCandidate
-from symloss.searching.searches import make_search
 from symloss.telling.report.material import Row, gather
 from symloss.telling.report.savings import NO_FORMULA, TWIN, rungs, savings, without_numbers
 from tests.runs import make_run
-from tests.searching import JUDGE
 
 
 @pytest.mark.parametrize(
@@ -29,25 +28,18 @@ def test_reasons_lose_their_particulars(reason, kind):
     assert without_numbers(reason) == kind
 
 
-def stored(candidate: Candidate) -> StoredCandidate:
-    formula = candidate.formula
-    return StoredCandidate(
-        candidate.number, 0, candidate.text, formula and formula.text, None, None, candidate.fault, (), "initial", 1
-    )
-
-
-@pytest.mark.parametrize("name", ["glo", "compact"])
-def test_real_screening_is_counted_as_the_screen_counts_it(name):
-    search = make_search("random", load_grammar(name), JUDGE, 0, {})
-    candidates, screen = search.ask(150), Screen("classification", 10)
-    screened = screen.check(candidates)
-    rows = [Row(stored(each), outcome, None, None) for each, outcome in zip(candidates, screened, strict=True)]
-    found = savings(rows)
-    counts = {kind: count for kind, count in screen.counts.items() if kind != "trainable"}
-    assert sum(each.count for each in found) == sum(counts.values())
-    assert sum(each.count for each in found if each.kind == TWIN) == counts.get("duplicate", 0)
-    assert sum(each.count for each in found if each.kind == NO_FORMULA) == counts.get("no formula", 0)
-    assert len(found) <= len(counts) + 3  # one test may give a few reasons: value or gradient, and which variable
+def test_a_real_search_is_counted_whole(tmp_path):
+    small = ["search.population=60", "search.elites=2", "budget.steps=2", "budget.seeds=1", "stop.generations=1"]
+    few = ["finals.seeds=2", "finals.steps=2", "finals.top=1", "finals.resamples=100", 'finals.baselines=["gce"]']
+    rates = ["budget.learning_rates=[0.01]", "finals.learning_rates=[0.01]", "budget.rungs=[]"]
+    search("noisy_digits", tmp_path / "run", workers=0, overrides=[*small, *few, *rates])
+    material = gather(tmp_path / "run")
+    found = savings(material.rows)
+    ended = {state: sum(each.count for each in found if each.state == state) for state in ("rejected", "duplicate")}
+    assert ended == {state: material.counts.get(state, 0) for state in ended}
+    assert ended["rejected"] > 10
+    assert len(found) < 12  # kinds, not single reasons
+    assert not [each for each in found if re.search(r"\d", each.kind)]
 
 
 def test_a_test_saves_what_training_costs_on_average(tmp_path):
