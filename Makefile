@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search test lint docs check clean
+.PHONY: help setup search test lint docs bench check clean
 
 help:  ## Say what can be made
 	@echo "make TARGET [PYTHON=python3.12] [EXPERIMENT=file.toml] [ARGS='--workers 2']"
@@ -28,6 +28,9 @@ lint: $(READY)  ## Check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(READY)  ## Run the benchmarks (a quarter of an hour) and fill the tables of docs/performance.md
+	$(BIN)/python -m benchmarks
 
 docs: $(READY)  ## Build the documentation in build/docs; a warning is an error
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs

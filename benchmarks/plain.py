@@ -20,6 +20,7 @@ from deap import gp
 from torch import Tensor, nn
 
 EPSILON = 1e-7
+PATIENCE = 50  # steps between two looks whether a loss is still finite
 
 Function = Callable[..., Tensor]
 
@@ -59,7 +60,7 @@ def primitives() -> gp.PrimitiveSet:
 
 
 def compiled(text: str) -> Function:
-    """Compile a candidate as DEAP does: text to a Python function."""
+    """Compile a candidate as DEAP does: text, a tree's prefix form or a formula's, to a Python function."""
     function: Function = gp.compile(text, primitives())
     return function
 
@@ -92,12 +93,14 @@ def train(problem: Problem, function: Function, seed: int = 0) -> float:
     x, y = problem.train
     targets = nn.functional.one_hot(y, problem.sizes[-1]).float()
     loss = torch.zeros(())
-    for rows in batches(len(x), problem.batch, problem.steps):
+    for step, rows in enumerate(batches(len(x), problem.batch, problem.steps)):
         p = model(x[rows]).softmax(-1).clamp(EPSILON, 1 - EPSILON)
         loss = function(p, targets[rows]).sum(-1).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        if step % PATIENCE == 0 and not loss.isfinite():
+            return -1.0
     if not loss.isfinite():
         return -1.0
     with torch.no_grad():
@@ -105,33 +108,38 @@ def train(problem: Problem, function: Function, seed: int = 0) -> float:
         return float((model(x).argmax(-1) == y).double().mean())
 
 
-_PROBLEM: list[Problem] = []  # of this worker process
+Asked = tuple[str, float, int]  # a candidate's text, a learning rate, a seed
+
+_PROBLEMS: list[Problem] = []  # of this worker process, one a seed
 
 
-def _begin(problem: Problem) -> None:
+def _begin(problems: Sequence[Problem]) -> None:
     torch.set_num_threads(1)
-    _PROBLEM.append(problem)
+    _PROBLEMS.extend(problems)
 
 
-def _train_text(asked: tuple[str, float, int]) -> float:
+def _train_text(asked: Asked) -> float:
     text, rate, seed = asked
     try:
-        return train(replace(_PROBLEM[0], rate=rate), compiled(text), seed)
+        return train(replace(_PROBLEMS[seed], rate=rate), compiled(text), seed)
     except (RuntimeError, TypeError, ZeroDivisionError, OverflowError):
         return -1.0  # a constant expression, or one without p: a plain loop gives such a tree the worst fitness
 
 
 @contextmanager
-def workers(problem: Problem, count: int) -> Iterator[Callable[[Sequence[tuple[str, float, int]]], list[float]]]:
-    """Give a function that trains (text, learning rate, seed) triples in a process per core.
+def workers(problems: Sequence[Problem], count: int) -> Iterator[Callable[[Sequence[Asked]], Iterator[float]]]:
+    """Give a function that trains with a process per core, and yields accuracies in order as they come.
 
     The processes are warm when it is given: torch is imported and one candidate was trained in each.
+
+    Args:
+        problems: seed n trains on the n-th.
     """
     context: Any = multiprocessing.get_context("spawn")
-    with context.Pool(count, _begin, (problem,)) as pool:
-        warm = replace(problem, steps=3)
-        pool.starmap(train_once, [(warm, "neg(mul(t, log(p)))")] * count, chunksize=1)
-        yield lambda asked: list(pool.imap(_train_text, asked, chunksize=1))
+    with context.Pool(count, _begin, (tuple(problems),)) as pool:
+        warm = replace(problems[0], steps=3)
+        pool.starmap(train_once, [(warm, "-t*log(p)")] * count, chunksize=1)
+        yield lambda asked: pool.imap(_train_text, asked, chunksize=1)
 
 
 def train_once(problem: Problem, text: str) -> float:

@@ -19,17 +19,18 @@ from benchmarks.problems import DIGITS, IMAGES_ADAM, IMAGES_SGD, Case, draw, one
 from benchmarks.record import write_record
 from symloss.judging.evaluate import Job
 from symloss.judging.plan import Plan
+from symloss.judging.pool import Pool
 from symloss.judging.pools import make_pool
 from symloss.judging.stacking import choose_stacking
 from symloss.judging.tasks import make_task
 from symloss.judging.train import train_cohort
-from symloss.language.candidate import Candidate, State
-from symloss.language.formula import parse
+from symloss.language.candidate import State
+from symloss.language.formula import Formula
 from symloss.language.loss import compile_loss
 
 COHORT = 96
 
-Trainer = Callable[[Sequence[Candidate]], list[float]]
+Trainer = Callable[[Sequence[Formula]], list[float]]
 
 
 def plan_of(case: Case, seeds: tuple[int, ...] = (0,)) -> Plan:
@@ -39,24 +40,24 @@ def plan_of(case: Case, seeds: tuple[int, ...] = (0,)) -> Plan:
     return Plan(case.steps, (case.rate,), seeds, stack=decision.stack, members=decision.members)
 
 
-def jobs_of(candidates: Sequence[Candidate], plan: Plan, cohort: int) -> list[Job]:
-    """Cut candidates into jobs."""
-    named = [(each.number, each.formula.text, each.formula.slot) for each in candidates if each.formula is not None]
+def jobs_of(formulas: Sequence[Formula], plan: Plan, cohort: int) -> list[Job]:
+    """Cut formulas into jobs; a candidate's number is its place."""
+    named = [(place, each.text, each.slot) for place, each in enumerate(formulas)]
     parts = [tuple(named[start : start + cohort]) for start in range(0, len(named), cohort)]
     return [Job(number, part, plan, 600.0) for number, part in enumerate(parts)]
 
 
-def accuracies(pool: Any, candidates: Sequence[Candidate], plan: Plan, cohort: int) -> list[float]:
-    """Train candidates in a pool and return their accuracies on validation, in order; -1 for one that diverged."""
+def accuracies(pool: Pool, formulas: Sequence[Formula], plan: Plan, cohort: int) -> list[float]:
+    """Train formulas in a pool and return their accuracies on validation, in order; -1 for one that has none."""
     found = {}
-    for _, outcomes in pool.run(jobs_of(candidates, plan, cohort)):
+    for _, outcomes in pool.run(jobs_of(formulas, plan, cohort)):
         for outcome in outcomes:
             scored = outcome.state is State.SCORED
             found[outcome.candidate] = outcome.measurements[-1].values["accuracy"] if scored else -1.0
-    return [found[candidate.number] for candidate in candidates]
+    return [found[place] for place in range(len(formulas))]
 
 
-def rates(trainer: Trainer, candidates: Sequence[Candidate]) -> tuple[float, list[float]]:
+def rates(trainer: Trainer, candidates: Sequence[Formula]) -> tuple[float, list[float]]:
     """Return trainings a second, and what they gave."""
     started = time.perf_counter()
     gave = trainer(candidates)
@@ -75,10 +76,12 @@ def compare(case: Case, workers: int, theirs: int, ours: int, rounds: int) -> di
     pool = make_pool(workers, case.task)
     taken: dict[str, list[float]] = {"plain": [], "symloss": []}
     try:
-        with plain.workers(case.problem(), workers) as train:
+        with plain.workers([case.problem()], workers) as train:
             accuracies(pool, candidates[: 2 * workers], plan, 2)  # until its processes are warm
             for _ in range(rounds):
-                rate, slow = rates(lambda c: train([(each.text, case.rate, 0) for each in c]), candidates[:theirs])
+                rate, slow = rates(
+                    lambda c: list(train([(each.text, case.rate, 0) for each in c])), candidates[:theirs]
+                )
                 taken["plain"].append(rate)
                 rate, fast = rates(lambda c: accuracies(pool, c, plan, cohort), candidates[:ours])
                 taken["symloss"].append(rate)
@@ -101,7 +104,7 @@ def fraction_of_limit(case: Case, candidates: int) -> dict[str, Any]:
     """Say how near one worker's training comes to the machine's limit: products at peak, and the optimiser's bytes."""
     one_thread()
     plan, task = plan_of(case), make_task(case.task)
-    losses = [compile_loss(parse(each.formula.text, each.formula.slot)) for each in draw(candidates) if each.formula]
+    losses = [compile_loss(each) for each in draw(candidates)]
     state = 4 * parameters(case.sizes) * (plan.members or 1) * 4
     products = product_flops(case.sizes, case.batch) / peak_flops()
     moves = moved_bytes(case.sizes, case.optimiser) / peak_bytes(state)

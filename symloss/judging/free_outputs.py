@@ -7,7 +7,9 @@ Source: AutoLoss-Zero, Li et al. 2021, arXiv:2103.14026, section 3.3, which opti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ from symloss.judging.kernel import CohortLoss, Function
 from symloss.language.slots import SLOTS, FreeOutputs
 
 STEPS = 100
+LOOKS = (10, 25, 50, STEPS)  # a loss that has brought them near enough at a look is tried no longer
 RATE = 0.1  # of Adam; its steps do not depend on the size of a gradient, so that no factor of a loss decides
 SAMPLES = 100
 
@@ -41,30 +44,62 @@ def stuck(functions: Sequence[Function], slot: str, width: int) -> list[str]:
     if free is None or not functions:
         return [""] * len(functions)
     output, target = free.start(torch.Generator().manual_seed(0), SAMPLES, width)
-    failures: Failures = {}
     began = float(free.score(output, target))
-    ended = free.score(_optimised(CohortLoss(functions, slot), output, target, failures), target)[0]
+    failures: Failures = {}
+    scores = dict.fromkeys(range(len(functions)), began)
+    for at, score in _ended(functions, slot, (output, target), began + free.least, failures):
+        scores[at] = score
     return [
         ""
-        if i in failures or score >= began + free.least
+        if at in failures or score >= began + free.least
         else f"{free.about} goes from {began:.3g} to {score:.3g} in {STEPS} steps"
-        for i, score in enumerate(ended.tolist())
+        for at, score in scores.items()
     ]
 
 
-def _optimised(losses: CohortLoss, start: Tensor, target: Tensor, failures: Failures) -> Tensor:
-    """Move outputs `(1, 1, samples, width)` by every candidate's gradient; returns `(1, candidates, ...)`."""
-    output = start.repeat(1, len(losses), 1, 1)
-    mean, square = torch.zeros_like(output), torch.zeros_like(output)
-    guard: Callable[[int], object] = lambda at: blamed(at, failures)  # noqa: E731
+def _ended(
+    functions: Sequence[Function], slot: str, start: tuple[Tensor, Tensor], enough: float, failures: Failures
+) -> Iterator[tuple[int, float]]:
+    """Yield each function's place and score: of those that have enough at a look, and of the rest at the end."""
+    free, (output, target) = SLOTS[slot].free_outputs, start
+    assert free is not None
+    trying, losses = list(range(len(functions))), CohortLoss(functions, slot)
+    moving = _Moving(output, len(functions))
     for step in range(1, STEPS + 1):
-        _, gradient = losses.values_and_gradients(output, target, guard)  # type: ignore[arg-type]
+        guard = partial(_blamed, trying, failures)
+        moving.move(losses.values_and_gradients(moving.output, target, guard)[1], step)
+        if step not in LOOKS:
+            continue
+        scores = free.score(moving.output, target)[0].tolist()
+        through = [step == STEPS or score >= enough for score in scores]
+        yield from ((at, score) for at, score, over in zip(trying, scores, through, strict=True) if over)
+        trying = [at for at, over in zip(trying, through, strict=True) if not over]
+        if not trying:
+            return
+        losses.keep([int(not over) for over in through])
+        moving.keep(torch.tensor([not over for over in through]))
+
+
+def _blamed(trying: Sequence[int], failures: Failures, place: int) -> AbstractContextManager[None]:
+    return blamed(trying[place], failures)
+
+
+class _Moving:
+    """Outputs `(1, candidates, samples, width)` that Adam moves by every candidate's own gradient."""
+
+    def __init__(self, start: Tensor, candidates: int) -> None:
+        self.output = start.repeat(1, candidates, 1, 1)
+        self._mean, self._square = torch.zeros_like(self.output), torch.zeros_like(self.output)
+
+    def move(self, gradient: Tensor, step: int) -> None:
         gradient = unit(gradient)
-        mean.lerp_(gradient, 0.1)
-        square.lerp_(gradient.square(), 0.01)
-        size = (square / (1 - 0.99**step)).sqrt_().add_(1e-12)
-        output.addcdiv_(mean / (1 - 0.9**step), size, value=-RATE)
-    return output
+        self._mean.lerp_(gradient, 0.1)
+        self._square.lerp_(gradient.square(), 0.01)
+        size = (self._square / (1 - 0.99**step)).sqrt_().add_(1e-12)
+        self.output.addcdiv_(self._mean / (1 - 0.9**step), size, value=-RATE)
+
+    def keep(self, kept: Tensor) -> None:
+        self.output, self._mean, self._square = (each[:, kept] for each in (self.output, self._mean, self._square))
 
 
 def unit(gradient: Tensor) -> Tensor:

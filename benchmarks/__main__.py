@@ -1,0 +1,127 @@
+"""All benchmarks, then the tables of docs/performance.md: `make bench`. `python -m benchmarks --tables` writes these alone.
+
+Each benchmark runs in a process of its own, so that none inherits another's memory, threads or Ray.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import RESULTS
+
+SUITE = ("training", "overhead", "driver", "scaling", "searching")
+DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+
+
+def training_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out trainings a second against the plain loop."""
+    rows = [["base problem", "plain, a second", "symloss, a second", "ratio", "ratios of the rounds", "of the limit"]]
+    for name, each in cases(found):
+        rate = each["trainings_per_second"]
+        rounds = ", ".join(f"{ratio:.1f}" for ratio in each["ratios"])
+        cells = [f"{rate['plain']:.1f}", f"{rate['symloss']:.0f}" if rate["symloss"] > 20 else f"{rate['symloss']:.1f}"]
+        rows.append([name, *cells, f"**{each['ratio']:.1f}**", rounds, f"{100 * each['fraction']:.0f} %"])
+    return rows
+
+
+def limit_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out where the limit lies."""
+    rows = [["base problem", "a step of one model", "its products at peak", "its bytes at peak", "models in a stack"]]
+    for name, each in cases(found):
+        times = (f"{each[key]:.1f} us" for key in ("step_us", "products_us", "bytes_us"))
+        rows.append([name, *times, str(each["stack"])])
+    return rows
+
+
+def overhead_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out the shares of a search's time."""
+    shares = sorted(found["shares"].items(), key=lambda each: -each[1])
+    return [["part", "share of the search's time"], *([what, f"{100 * share:.1f} %"] for what, share in shares)]
+
+
+def driver_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out candidates a second of the driver alone."""
+    rows = [["grammar", "population", "candidates", "candidates a second", "a second of the processor"]]
+    for each in found["driver"]:
+        counts = (str(each[key]) for key in ("grammar", "population", "candidates"))
+        rates = (f"{each[key]:.0f}" for key in ("candidates_per_second", "candidates_per_processor_second"))
+        rows.append([*counts, *rates])
+    return rows
+
+
+def searching_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out times to the same best fitness."""
+    head = [
+        "base problem",
+        "best fitness of the plain loop",
+        "it took",
+        "symloss took, median",
+        "search seeds",
+        "ratio",
+    ]
+    rows = [head]
+    for name, each in cases(found):
+        seeds = ", ".join(f"{one['seconds']:.0f} s" if one["reached"] else "not reached" for one in each["symloss"])
+        times = [f"{each['plain']['seconds']:.0f} s", f"{each['median_seconds']:.1f} s"]
+        rows.append([name, f"{each['fitness']:.4f}", *times, seeds, f"**{each['ratio']:.1f}**"])
+    return rows
+
+
+def scaling_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out how costs grow."""
+    units = {"cohort": "ms", "nodes": "ms", "hidden": "ms", "candidates": "s", "workers": "a second"}
+    rows = [["with", "cost"]]
+    for name, unit in units.items():
+        figures = ", ".join(f"{size}: {value:.3g}" for size, value in found[name].items())
+        rows.append([f"{name} ({unit})", figures])
+    return rows
+
+
+TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], list[list[str]]]]] = {
+    "training": ("training", training_table),
+    "limit": ("training", limit_table),
+    "overhead": ("overhead", overhead_table),
+    "driver": ("driver", driver_table),
+    "searching": ("searching", searching_table),
+    "scaling": ("scaling", scaling_table),
+}
+
+
+def cases(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the base problems of a record, without the facts about the machine."""
+    return [(name, each) for name, each in found.items() if isinstance(each, Mapping) and "ratio" in each]
+
+
+def write_tables() -> None:
+    """Write the tables between the markers of the document."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name, (record, lay_out) in TABLES.items():
+        rows = lay_out(json.loads((RESULTS / f"{record}.json").read_text(encoding="utf-8")))
+        head, *rest = ("| " + " | ".join(cells) + " |" for cells in rows)
+        table = "\n".join([head, "|" + " --- |" * len(rows[0]), *rest])
+        begin, end = f"<!-- {name}: written by benchmarks -->", f"<!-- {name}: end -->"
+        before, after = text.split(begin)
+        text = f"{before}{begin}\n{table}\n{end}{after.split(end)[1]}"
+    DOCUMENT.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", action="store_true", help="write the tables from the results that are there")
+    if not parser.parse_args().tables:
+        for name in SUITE:
+            print(f"== {name}", flush=True)
+            subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+    write_tables()
+    print(f"wrote {DOCUMENT}")
+
+
+if __name__ == "__main__":
+    main()
