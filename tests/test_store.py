@@ -166,21 +166,23 @@ def test_a_cohort_is_written_whole_or_not_at_all(store: RunStore) -> None:
 def test_what_is_written_at_once_becomes_durable_together(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def seen_by_others() -> int:
         with RunStore.read(store.path) as reader:
-            return len(list(reader.candidates()))
+            return len(reader.outcomes())
 
     monkeypatch.setattr("symloss.running.store.TOGETHER", math.inf)
-    store.write_batch(0, [candidate(0)], [])
+    store.write_batch(0, [candidate(0)], [])  # a batch is never left waiting: its training may take long
     with pytest.raises(RunError, match="damaged"):
         store.write_outcomes([scored(0), scored(0)])  # undone alone
     store.write_outcomes([scored(0)])
     assert seen_by_others() == 0
     assert len(store.outcomes()) == 1
-    store.write_meta({"name": "x"})  # facts are never left waiting
+    store.write_meta({"name": "x"})  # nor are facts
     assert seen_by_others() == 1
     store.write_batch(1, [candidate(1)], [])
+    store.write_outcomes([scored(1)])
+    assert seen_by_others() == 1
     store.close()
     with RunStore.read(store.path) as reader:
-        assert (len(list(reader.candidates())), list(reader.outcomes())) == (2, [0])
+        assert (len(list(reader.candidates())), list(reader.outcomes())) == (2, [0, 1])
 
 
 def test_a_reader_looks_while_the_driver_writes(store: RunStore) -> None:

@@ -197,7 +197,7 @@ class RunStore:
                     f"'{row[2]}' now. The run was written by another version of symloss, or its files were changed."
                 )
         stored = self.outcomes(*bounds) if known else {}
-        with self._transaction(together=True) as connection:
+        with self._transaction() as connection:
             new = [row for row in rows if row[0] not in known]
             connection.executemany(f"INSERT INTO candidates ({_PROPOSED}) VALUES (?, ?, ?, ?, ?, ?, ?)", new)
             _insert_outcomes(connection, [each for each in outcomes if each.candidate not in stored])
