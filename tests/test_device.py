@@ -17,6 +17,8 @@ from symloss.judging.cuda_graph import CapturedStep, uncapturable
 from symloss.judging.device import find_device
 from symloss.judging.optimisers import LAST, OPTIMISERS, Clock, corrections
 from symloss.judging.plan import Plan
+from symloss.judging.pools import make_pool
+from symloss.judging.serial_pool import SerialPool
 from symloss.judging.stack import Stack, start
 from symloss.judging.tasks import TASKS, make_task
 from symloss.judging.tasks.base import SupervisedTask
@@ -24,6 +26,7 @@ from symloss.judging.tasks.digits import digits
 from symloss.judging.train import Training, take_step
 from symloss.language.formula import parse
 from symloss.language.loss import compile_loss
+from symloss.running.session import Crew, opened_pool
 
 TEXTS = ("-t*log(p)", "(t - p)**2", "-t*sqrt(p)")
 PLAN = Plan(12, (0.01, 0.1), (3, 4), stack="stacked")
@@ -224,3 +227,13 @@ def test_a_users_metric_and_data_may_come_from_anywhere() -> None:
     task = SupervisedTask("mine", x=x, y=y, model=lambda: nn.Linear(4, 3), metric=(metric, "maximise"))
     assert task.metric.function(torch.zeros(2, 5, 3), torch.zeros(2, 5)).tolist() == [0.0, 0.0]
     assert seen == [("cpu", "cpu")] * 2
+
+
+def test_a_gpu_is_used_by_this_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert isinstance(make_pool(0, {"name": "digits", "device": "auto"}), SerialPool)
+    with pytest.raises(ExperimentError, match=re.escape("[task] device = 'cuda' trains in this process")):
+        make_pool(2, {"name": "digits", "device": "cuda"})
+    with opened_pool({"name": "digits", "device": "cuda"}, Crew()) as pool:
+        assert isinstance(pool, SerialPool)

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
-from symloss.language.operators import PROTECTION
+from symloss.language.operators import PROTECTION, logistic
 
 Dual = tuple[Any, Any]  # value, and its slope along the model's output or None
 Rule = Callable[..., Dual]
@@ -104,8 +103,8 @@ DUALS: dict[str, Rule] = {
     "min": _favouring(np.minimum, lambda a, b: (a < b) * 1.0),
     "max": _favouring(np.maximum, lambda a, b: (a > b) * 1.0),
     "tanh": _chain(np.tanh, lambda x, y: 1 - y * y),
-    "sigmoid": _chain(expit, lambda x, y: y * (1 - y)),
-    "softplus": _chain(lambda x: np.logaddexp(0.0, x), lambda x, y: expit(x)),
+    "sigmoid": _chain(logistic, lambda x, y: y * (1 - y)),
+    "softplus": _chain(lambda x: np.logaddexp(0.0, x), lambda x, y: logistic(x)),
     "sin": _chain(np.sin, lambda x, y: np.cos(x)),
     "cos": _chain(np.cos, lambda x, y: -np.sin(x)),
     "pow": _pow,

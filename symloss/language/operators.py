@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from scipy.special import expit
 from sympy import Basic, Expr  # the record has a field called sympy
 
 from symloss import plugins
@@ -48,6 +47,11 @@ class softplus(sympy.Function):  # type: ignore[misc]  # noqa: N801
 
     def _eval_evalf(self, prec: int) -> sympy.Expr:
         return sympy.log(1 + sympy.exp(self.args[0]))._eval_evalf(prec)
+
+
+def logistic(x: Any) -> Any:
+    """Return 1 / (1 + e**-x) without overflow."""
+    return np.exp(-np.logaddexp(0.0, -x))
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,7 @@ _TABLE = (
         "sigmoid",
         1,
         sigmoid,
-        expit,
+        logistic,
         "torch.sigmoid",
         _everywhere,
         "1 / (1 + exp(-a))",

@@ -9,7 +9,7 @@ from typing import Any
 
 from symloss import __version__
 
-PACKAGES = ("torch", "numpy", "numba", "sympy", "deap", "ray", "scikit-learn", "scipy")
+PACKAGES = ("torch", "numpy", "numba", "triton", "sympy", "deap", "ray", "scikit-learn", "scipy")
 DECISIVE = ("symloss", "python", "torch", "numpy", "numba", "sympy", "scikit-learn", "scipy")  # for a trial's numbers
 
 

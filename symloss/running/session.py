@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symloss.judging.pool import Pool
-from symloss.judging.pools import make_pool
+from symloss.judging.pools import make_pool, trains_on_gpu
 from symloss.judging.stacking import Decision
 from symloss.judging.tasks.task import Task
 from symloss.language.grammar import Grammar
@@ -109,7 +109,8 @@ def opened(work: Work, crew: Crew, observer: Observer) -> Iterator[Session]:
 @contextmanager
 def opened_pool(task_spec: Mapping[str, Any], crew: Crew) -> Iterator[Pool]:
     """Make a pool, let it begin to get ready, and close it at the end."""
-    pool = make_pool(count_workers(crew.workers), task_spec, crew.address)
+    workers = 0 if crew.workers is None and trains_on_gpu(task_spec) else count_workers(crew.workers)
+    pool = make_pool(workers, task_spec, crew.address)
     try:
         pool.start()
         yield pool
