@@ -1,4 +1,4 @@
-"""All benchmarks, then the tables of docs/performance.md: `make bench`; only the tables: `python -m benchmarks --tables`.
+"""All benchmarks, then the tables of docs/performance.md: `make bench`. `--tables` writes the tables alone.
 
 Each benchmark runs in a process of its own, so that none inherits another's memory, threads or Ray.
 """
