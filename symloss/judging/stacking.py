@@ -112,5 +112,5 @@ def now() -> float:
     """Return this process's own time; where a GPU is at work, the clock's, once the GPU has done what it was given."""
     if not torch.cuda.is_initialized():
         return time.process_time()
-    torch.cuda.synchronize()
+    torch.cuda.synchronize()  # type: ignore[no-untyped-call]
     return time.perf_counter()
