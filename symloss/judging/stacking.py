@@ -110,7 +110,7 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 def now() -> float:
     """Return this process's own time; where a GPU is at work, the clock's, once the GPU has done what it was given."""
-    if not torch.cuda.is_initialized():
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return time.process_time()
-    torch.cuda.synchronize()  # type: ignore[no-untyped-call]
+    torch.cuda.synchronize()
     return time.perf_counter()
