@@ -16,7 +16,6 @@ from symloss.language.formula import parse
 from symloss.language.loss import SymbolicLoss
 from symloss.language.lossfile import read_loss
 from symloss.language.operators import OPERATORS, Operator
-from symloss.language.reading import heads
 from symloss.language.zoo import ZOO
 from symloss.telling.analysis import evaluate
 from symloss.telling.export import EXPORTS, to_latex, to_loss, to_sympy
@@ -160,10 +159,8 @@ def own_operators(monkeypatch):
     )
     for record in records:
         monkeypatch.setitem(OPERATORS, record.name, record)
-    heads.cache_clear()
     yield
     monkeypatch.undo()
-    heads.cache_clear()
 
 
 @pytest.mark.usefixtures("own_operators")

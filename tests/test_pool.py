@@ -58,7 +58,7 @@ def expected():
 
 
 def test_in_process_every_candidate_has_an_outcome(expected):
-    assert states(expected) == {0: ["scored"] * 2, 1: ["scored"], 2: ["scored", "crashed", "scored"]}
+    assert states(expected) == {0: ["scored"] * 2, 1: ["scored"], 2: ["scored", "rejected", "scored"]}
 
 
 @pytest.mark.usefixtures("cluster")

@@ -115,7 +115,7 @@ def test_a_run_searches_tries_the_winner_and_keeps_everything(whole: tuple[Path,
     assert meta["stack"] == "single"
     assert meta["ended"] == "3 generations are done"
     assert meta["finals"]["winner"] == result.winner.text
-    assert set(meta["sessions"][0]) == {"started", "workers", "versions", "platform", "cpus", "seconds"}
+    assert set(meta["sessions"][0]) == {"started", "workers", "versions", "platform", "kind", "cpus", "seconds"}
     assert load_experiment(folder / "experiment.toml").budget.learning_rates is not None
     assert 'name = "evomal"' in (folder / "grammar.toml").read_text()
 

@@ -129,7 +129,7 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "", width: int | None 
     """
     from rich.console import Console
 
-    if not rows:
+    if not any(rows):
         return "\n".join(filter(None, [title, "none"]))
     columns = [
         _column(name, rows, place) for place, name in enumerate(dict.fromkeys(key for row in rows for key in row))
