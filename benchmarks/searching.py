@@ -37,7 +37,7 @@ class Budget:
     seconds: float
 
 
-BUDGETS = {NOISY_DIGITS.name: Budget((0.003, 0.01), 4, 300.0), NOISY_IMAGES.name: Budget((0.0003, 0.001), 2, 180.0)}
+BUDGETS = {NOISY_DIGITS.name: Budget((0.003, 0.01), 4, 200.0), NOISY_IMAGES.name: Budget((0.0003, 0.001), 2, 100.0)}
 
 
 class Stopwatch(Silent):

@@ -35,7 +35,9 @@ class Data:
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Return step's inputs `(seeds, batch, ...)` and targets `(seeds, 1, batch)`; steps count from 1."""
-        return self.x[self.rows[:, step - 1]], self.targets[:, step - 1].unsqueeze(1)
+        rows = self.rows[:, step - 1]
+        x = self.x.index_select(0, rows.flatten())  # twice as quick as to index by `rows`
+        return x.view(*rows.shape, *self.x.shape[1:]), self.targets[:, step - 1].unsqueeze(1)
 
     def batch_after(self, steps: Tensor) -> tuple[Tensor, Tensor]:
         """Return the next batch after so many steps, `(1,)` on the device, which need not be known here."""

@@ -19,7 +19,7 @@ from symloss.judging.stack import start
 from symloss.judging.tasks.task import Task
 from symloss.judging.train import Training, take_step, train_together
 
-NEAR = 1.1  # times the least time per candidate that a smaller stack may take: the smaller leaves more to other workers
+NEAR = 1.05  # times the least time per candidate that a smaller stack may take: a difference below that is chance
 LONG = 0.25  # seconds of one trial, beyond which no larger stack is tried
 STEPS = 3
 

@@ -61,7 +61,8 @@ def train_cohort(functions: Sequence[Function], task: Task, plan: Plan, stop: St
     if not size:
         return [train_singly(function, task, plan, stop) for function in functions]
     parts = [functions[i : i + size] for i in range(0, len(functions), size)]
-    return [trained for part in parts for trained in train_together(part, task, plan, stop, stacked=True)]
+    data = load(task, plan)
+    return [trained for part in parts for trained in train_stack(part, task, plan, data, stop, stacked=True)]
 
 
 @dataclass
@@ -94,8 +95,15 @@ class Training:
 def train_together(
     functions: Sequence[Function], task: Task, plan: Plan, stop: Stop = never, *, stacked: bool
 ) -> list[Trained]:
+    """Train one stack, see `train_stack`, on data of its own."""
+    return train_stack(functions, task, plan, load(task, plan), stop, stacked=stacked)
+
+
+def train_stack(
+    functions: Sequence[Function], task: Task, plan: Plan, data: Data, stop: Stop = never, *, stacked: bool
+) -> list[Trained]:
     """Train one stack; unstacked, it must be of one candidate, learning rate and seed."""
-    training = Training(functions, task, load(task, plan), start(functions, task, plan, stacked))
+    training = Training(functions, task, data, start(functions, task, plan, stacked))
     for rung, threshold in plan.legs():
         advance(training, rung, stop)
         stop_below(training, threshold)
