@@ -36,7 +36,7 @@ from symloss.running.observer import Silent
 from symloss.running.planning import plan_search
 from symloss.running.run import search_run
 from symloss.running.rundir import make_directory
-from symloss.running.session import Session, Work
+from symloss.running.session import Crew, Session, Work
 from symloss.running.stopping import Interrupts
 from symloss.running.store import RunStore
 from symloss.searching.archive import count_words
@@ -116,9 +116,8 @@ def drive(grammar: str, population: int, candidates: int) -> dict[str, Any]:
         facts: dict[str, Any] = {"slot": task.slot, "sessions": []}
         with RunStore.create(work.run.store, facts) as store:
             search = plan_search(settled, work.grammar, task)
-            session = Session(
-                work, search, Decision("stacked", "told so", 64), store, NoWork(), interrupts, Silent(), (), {}
-            )
+            stacking, crew = Decision("stacked", "told so", 64), Crew(0)
+            session = Session(work, search, stacking, store, NoWork(), interrupts, Silent(), crew, (), {})
             clock, spent, busy = Clock(), time.perf_counter(), time.process_time()
             with ExitStack() as watch:
                 for stage, owner, method in STAGES:
