@@ -5,6 +5,7 @@ from pathlib import Path
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import ZOO, zoo
 from symloss.telling.analysis import TRAITS
+from symloss.telling.mathml import mathml
 from symloss.telling.plot import draw, drawn_targets
 from symloss.telling.show import describe_formula
 from symloss.telling.target import find_target
@@ -43,8 +44,10 @@ def _entry(name: str, pictures: Path) -> str:
         for key, trait in told["traits"].items()
     )
     entry = ZOO[name]
+    # MathML: browsers show it without a script from somewhere else.
+    shown = f"```{{raw}} html\n<p>{mathml(zoo[name].node, zoo[name].text)}</p>\n```"
     return (
-        f"### {name}\n\n{entry.about[0].upper()}{entry.about[1:]}. {entry.source}.\n\n"
-        f"$$\n{told['latex']}\n$$\n\n`{told['formula']}`\n\n- complexity: {told['complexity']} nodes\n{facts}\n"
+        f"### {name}\n\n{entry.about[0].upper()}{entry.about[1:]}. {entry.source}.\n\n{shown}\n\n"
+        f"`{told['formula']}`\n\n- complexity: {told['complexity']} nodes\n{facts}\n"
         f"![Value and gradient of {name}](_gallery/{picture.name})\n"
     )
