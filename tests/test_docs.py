@@ -104,6 +104,10 @@ def check_command(line: str, page: str) -> None:
         known = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert set(targets) <= set(known), f"{page}: {line}"
         return
+    if line.startswith("python -m benchmarks."):
+        name = line.split()[2].removeprefix("benchmarks.")
+        assert (ROOT / "benchmarks" / f"{name}.py").exists(), f"{page}: {line}"
+        return
     if not line.startswith("symloss "):
         assert line.startswith(HARMLESS), f"{page}: the tests do not know what '{line}' is; mark its block as not run"
         return
