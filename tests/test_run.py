@@ -20,7 +20,7 @@ from symloss.errors import ExperimentError, RunError
 from symloss.judging.plan import Plan
 from symloss.judging.stacking import Decision
 from symloss.judging.tasks import make_task
-from symloss.language.candidate import State
+from symloss.language.candidate import TRAINED, State
 from symloss.language.lossfile import read_loss
 from symloss.running.config import experiment_toml, load_experiment
 from symloss.running.halving import Halving
@@ -28,7 +28,7 @@ from symloss.running.observer import Progress, Silent
 from symloss.running.planning import Cutter
 from symloss.running.run import RunResult, resume, search
 from symloss.running.rundir import RunDirectory, default_directory, find_run
-from symloss.running.store import TRAINED, RunStore
+from symloss.running.store import RunStore
 from symloss.settings import read_toml
 from symloss.telling.ranking import rank_run
 from tests.fakes import FakePool, PowerCutError

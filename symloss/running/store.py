@@ -23,12 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import RunError
-from symloss.language.candidate import MEASURED, Candidate, Measurement, Outcome, State
+from symloss.language.candidate import MEASURED, TRAINED, Candidate, Measurement, Outcome, State
 from symloss.language.formula import Canonical
-from symloss.running.storefile import create_file, guarded, open_file, read_file
+from symloss.running import recollection
+from symloss.running.recollection import Standings, row_of, standings_of, told_of
+from symloss.running.storefile import create_file, guarded, has_table, open_file, read_file
+from symloss.searching.told import Told
 
 TOGETHER = 0.2  # seconds of writing that become durable together: a disk may take 10 ms to say that it has a page
-TRAINED = (State.SCORED, State.STOPPED, State.DIVERGED, State.TIMED_OUT, State.CRASHED)
 
 # What a run's result is: everything but timings and the machine.
 _RESULT = (
@@ -45,7 +47,7 @@ _RESULT = (
 # Facts about a run that are read again, and what they are.
 _FACTS: dict[str, tuple[type, ...]] = {
     "name": (str,), "slot": (str,), "metric": (str,), "maximise": (bool,), "stack": (str,), "stack_members": (int,),
-    "ended": (str,), "sessions": (list,), "finals": (dict, type(None)), "free_tests": (dict,),
+    "ended": (str,), "sessions": (list,), "finals": (dict, type(None)), "free_tests": (dict,), "reached": (dict,),
 }  # fmt: skip
 
 
@@ -131,6 +133,8 @@ class RunStore:
         self.path = path
         self._connection = connection
         self._closed = False
+        with guarded(path):
+            self._keeps_told = has_table(connection, "told")
         self._kept = -math.inf  # when the last transaction became durable
 
     @classmethod
@@ -207,10 +211,13 @@ class RunStore:
         with self._transaction(together=True) as connection:
             _insert_outcomes(connection, list(outcomes))
 
-    def write_told(self, batch: StoredBatch, meta: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Keep that the search was told a batch, and facts; being told it again on a resume changes nothing."""
+    def write_told(
+        self, batch: StoredBatch, told: Iterable[Told] = (), meta: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """Keep that the search was told a batch, what it learnt, and facts; a batch that was told before stays."""
         row = (batch.number, batch.candidates, batch.best, batch.seconds)
         with self._transaction(together=True) as connection:
+            connection.executemany(recollection.INSERT, map(row_of, told))
             connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", row)
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _meta_rows(meta))
 
@@ -325,6 +332,16 @@ class RunStore:
     def batches(self) -> list[StoredBatch]:
         """Return the batches that the search was told about, in order."""
         return [StoredBatch(*row) for row in self._rows("SELECT * FROM batches ORDER BY number")]
+
+    def told(self, first: int, last: int) -> list[Told]:
+        """Return what the search was told of some candidates; of those of an older store nothing is kept."""
+        if not self._keeps_told:
+            return []
+        return [told_of(row, self.path) for row in self._rows(recollection.SELECT, (first, last))]
+
+    def standings(self) -> Standings:
+        """Return how all told candidates stand; see `told`."""
+        return standings_of(self._rows(recollection.STANDINGS) if self._keeps_told else (), self.path)
 
     def digest(self) -> str:
         """Return a sha256 over everything but timings and the machine: equal for equal results."""

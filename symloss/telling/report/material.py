@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError, SymlossError
-from symloss.language.candidate import Outcome, State
+from symloss.language.candidate import TRAINED, Outcome, State
 from symloss.language.formula import Formula, parse
 from symloss.running.rundir import RunDirectory, find_run, read_text
-from symloss.running.store import TRAINED, RunStore, StoredBatch, StoredCandidate
+from symloss.running.store import RunStore, StoredBatch, StoredCandidate
 from symloss.searching.fitness import FAILED, Judge
 from symloss.telling.analysis import CLASSES
 from symloss.telling.ranking import Ranked, front_of, rank, scores_of
