@@ -5,13 +5,13 @@ told as they were at first: a search that is not the one that wrote the run prop
 store refuses it.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Outcome
 from symloss.running.halving import Halving
+from symloss.running.reached import Reached
 from symloss.running.store import RunStore
 from symloss.searching.searches import Search
 from symloss.searching.told import Told
@@ -32,7 +32,7 @@ class Recall:
         self._sizes = [batch.candidates for batch in store.batches()]
         self._next = 0  # number of the first candidate of the batch that comes next
         self._facts: Mapping[str, Any] = store.meta()
-        self.reached = Reach()
+        self._reached = Reached()
 
     def batch(self, number: int) -> list[Told] | None:
         """Tell a batch again; None where it is to be asked and told like a new one."""
@@ -56,30 +56,12 @@ class Recall:
         """Learn and count a batch that was asked and told; after the last of an earlier session its counts stand."""
         self._screen.learn(outcomes)
         self._halving.tell(outcomes)
-        self.reached.add(outcomes)
+        self._reached = self._reached.plus(outcomes)
         if number == len(self._sizes) - 1:
             self._screen.recall({}, self._facts.get("free_tests", self._screen.counts))
             kept = self._facts.get("reached")
-            self.reached.counts = (
-                self.reached.counts if kept is None else Counter({int(step): kept[step] for step in kept})
-            )
+            self._reached = self._reached if kept is None else Reached.of_fact(kept, self._store.path)
 
     def facts(self) -> dict[str, Any]:
         """Return the counts as the run keeps them."""
-        return {"free_tests": dict(self._screen.counts), "reached": dict(self.reached.counts)}
-
-
-class Reach:
-    """Counts trainings, a candidate at a learning rate with a seed, by the last step at which they were measured."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
-
-    def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Count those of some candidates."""
-        for outcome in outcomes:
-            last: dict[tuple[float, int], int] = {}
-            for each in outcome.measurements:
-                key = each.learning_rate, each.seed
-                last[key] = max(each.step, last.get(key, 0))
-            self.counts.update(last.values())
+        return {"free_tests": dict(self._screen.counts), "reached": self._reached.fact()}

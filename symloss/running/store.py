@@ -26,7 +26,8 @@ from symloss.errors import RunError
 from symloss.language.candidate import MEASURED, TRAINED, Candidate, Measurement, Outcome, State
 from symloss.language.formula import Canonical
 from symloss.running import recollection
-from symloss.running.recollection import Standings, row_of, standings_of, told_of
+from symloss.running.reached import Reached
+from symloss.running.recollection import Standings, reading_of, row_of, standings_of, told_of
 from symloss.running.storefile import create_file, guarded, has_table, open_file, read_file
 from symloss.searching.told import Told
 
@@ -217,7 +218,9 @@ class RunStore:
         """Keep that the search was told a batch, what it learnt, and facts; a batch that was told before stays."""
         row = (batch.number, batch.candidates, batch.best, batch.seconds)
         with self._transaction(together=True) as connection:
+            told = list(told)
             connection.executemany(recollection.INSERT, map(row_of, told))
+            connection.executemany(_READ, filter(None, map(reading_of, told)))
             connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", row)
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _meta_rows(meta))
 
@@ -260,6 +263,13 @@ class RunStore:
                 )
             except (ValueError, AttributeError) as error:
                 raise RunError(f"{self.path} is damaged: candidate {row[0]} cannot be read ({error}).") from error
+
+    def some(self, numbers: Sequence[int]) -> Iterator[tuple[StoredCandidate, Outcome | None]]:
+        """Walk through some candidates and their outcomes; None where one is still in training."""
+        for first, last in stretches(numbers):
+            outcomes = self.outcomes(first, last)
+            for candidate in self.candidates(first, last):
+                yield candidate, outcomes.get(candidate.number)
 
     def outcomes(self, first: int = 0, last: int | None = None) -> dict[int, Outcome]:
         """Return candidate number -> outcome with its measurements."""
@@ -305,14 +315,21 @@ class RunStore:
 
     def counts(self) -> dict[State, int]:
         """Return how many candidates ended in each state."""
-        rows = self._rows("SELECT state, COUNT(*) FROM outcomes GROUP BY state")
-        return {State(state): count for state, count in rows if state in set(State)}
+        sums = ", ".join(
+            f"SUM(state = '{state.value}')" for state in sorted(State)
+        )  # one look at each, without sorting them
+        found = zip(sorted(State), next(self._rows(f"SELECT {sums} FROM outcomes")), strict=True)
+        return {state: count for state, count in found if count}
+
+    def issued(self) -> int:
+        """Return how many candidates the search has issued."""
+        return int(next(self._rows("SELECT COUNT(*) FROM candidates"))[0])
 
     def reasons(self) -> dict[State, tuple[str, int]]:
-        """Return each state's commonest reason, and how many candidates ended for it."""
+        """Return each failed state's commonest reason, and how many ended for it."""
         rows = self._rows(
-            "SELECT state, reason, COUNT(*) AS times FROM outcomes WHERE reason != '' GROUP BY state, reason "
-            "ORDER BY times, reason DESC"
+            "SELECT state, reason, COUNT(*) AS times FROM outcomes WHERE state NOT IN ('scored', 'duplicate') "
+            "GROUP BY state, reason ORDER BY times, reason DESC"
         )
         return {State(state): (reason, times) for state, reason, times in rows if state in set(State)}
 
@@ -321,13 +338,56 @@ class RunStore:
         counts = self.counts()
         return sum(counts.get(state, 0) for state in TRAINED)
 
-    def reached(self) -> dict[int, int]:
-        """Return step -> how many trainings (candidate, learning rate, seed) went so far; diverged ones are unknown."""
+    def endings(self) -> list[tuple[str, str, int]]:
+        """Return state, reason and number of those that a free test ended, the commonest first; twins are one kind."""
         rows = self._rows(
-            "SELECT last, COUNT(*) FROM (SELECT MAX(step) AS last FROM measurements "
-            "GROUP BY candidate, learning_rate, seed) GROUP BY last ORDER BY last"
+            "SELECT state, reason, COUNT(*) AS times FROM outcomes WHERE state = 'rejected' GROUP BY reason UNION ALL "
+            "SELECT state, MIN(reason), COUNT(*) FROM outcomes WHERE state = 'duplicate' GROUP BY state "
+            "ORDER BY times DESC, state, reason"
         )
-        return dict(rows)
+        return list(rows)
+
+    def seconds(self) -> float:
+        """Return the mean training time of those that were trained; 0 when none was."""
+        states = ", ".join(f"'{state.value}'" for state in TRAINED)
+        (mean,) = next(self._rows(f"SELECT AVG(seconds) FROM outcomes WHERE state IN ({states})"))
+        return float(mean or 0.0)
+
+    def reached(self) -> Reached:
+        """Return how far trainings were measured, as of the last told batch; diverged ones are unknown."""
+        if (kept := self.meta().get("reached")) is not None:
+            return Reached.of_fact(kept, self.path)
+        last = (
+            "SELECT last, COUNT(*) FROM (SELECT MAX(step) AS last FROM measurements GROUP BY {}) GROUP BY last "
+            "ORDER BY last"
+        )
+        trainings, candidates = (
+            dict(self._rows(last.format(columns))) for columns in ("candidate, learning_rate, seed", "candidate")
+        )
+        return Reached(trainings, candidates)
+
+    def formulas(self, numbers: Sequence[int]) -> dict[int, Canonical]:
+        """Return candidate number -> its formula, of those whose formula was read."""
+        found: dict[int, Canonical] = {}
+        for part in batched(numbers):
+            marks = ", ".join("?" * len(part))
+            query = f"SELECT number, formula, key, complexity FROM candidates WHERE number IN ({marks})"
+            rows = self._rows(f"{query} AND formula IS NOT NULL", part)
+            found |= {number: self._canonical(*read) for number, *read in rows}
+        return found
+
+    def parents(self, numbers: Sequence[int]) -> list[tuple[int, ...]]:
+        """Return the parents of some candidates, in the order of the candidates' numbers."""
+        found: list[tuple[int, ...]] = []
+        for part in batched(numbers):
+            marks = ", ".join("?" * len(part))
+            rows = self._rows(f"SELECT parents FROM candidates WHERE number IN ({marks}) ORDER BY number", part)
+            found += [tuple(int(each) for each in str(row[0]).split() if each.isdecimal()) for row in rows]
+        return found
+
+    def with_key(self, key: str) -> list[int]:
+        """Return the numbers of the candidates whose formula has this key, increasing."""
+        return [row[0] for row in self._rows("SELECT number FROM candidates WHERE key = ? ORDER BY number", (key,))]
 
     def batches(self) -> list[StoredBatch]:
         """Return the batches that the search was told about, in order."""
@@ -401,7 +461,20 @@ class RunStore:
         return Canonical(key, text, complexity)
 
 
+def batched(numbers: Sequence[int], most: int = 500) -> Iterator[Sequence[int]]:
+    """Cut numbers into parts of a size that one query takes."""
+    return (numbers[start : start + most] for start in range(0, len(numbers), most))
+
+
+def stretches(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Return first and last of each unbroken stretch of increasing numbers."""
+    for _, part in groupby(enumerate(numbers), key=lambda each: each[1] - each[0]):
+        own = [number for _, number in part]
+        yield own[0], own[-1]
+
+
 _PROPOSED = "number, batch, text, fault, parents, variation, seed"  # of a candidate, by the search
+_READ = "UPDATE candidates SET formula = ?, key = ?, complexity = ? WHERE number = ?"
 _BETWEEN = "WHERE number BETWEEN ? AND ? ORDER BY number"
 
 
@@ -419,7 +492,7 @@ def _insert_outcomes(connection: sqlite3.Connection, outcomes: Sequence[Outcome]
     ends = [(each.candidate, each.state.value, each.reason, each.twin, each.seconds) for each in outcomes]
     measured = [row for each in outcomes for row in _measurement_rows(each.candidate, each.measurements)]
     read = [(f.text, f.key, f.complexity, each.candidate) for each in outcomes if (f := each.formula) is not None]
-    connection.executemany("UPDATE candidates SET formula = ?, key = ?, complexity = ? WHERE number = ?", read)
+    connection.executemany(_READ, read)
     connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?)", ends)
     connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?)", measured)
 

@@ -21,7 +21,8 @@ SINCE = {"told": 3}  # table -> the first version that has it
 _TOLD = """
 CREATE TABLE told (
     candidate INTEGER PRIMARY KEY REFERENCES candidates, digest BLOB NOT NULL, origin INTEGER NOT NULL, fitness REAL,
-    complexity INTEGER NOT NULL, step INTEGER, standing REAL, worth INTEGER NOT NULL, trained INTEGER NOT NULL
+    complexity INTEGER NOT NULL, entered INTEGER, step INTEGER, standing REAL,
+    worth INTEGER NOT NULL, trained INTEGER NOT NULL
 );
 """
 _SCHEMA = f"""{_TOLD}

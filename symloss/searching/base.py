@@ -17,7 +17,7 @@ from symloss.language.grammar import Grammar
 from symloss.language.probing import Finding, Prober
 from symloss.language.tree import StoredTree, Tree, grow
 from symloss.searching.archive import HallOfFame
-from symloss.searching.fitness import NO_PROMISE, Judge, Promise
+from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
 from symloss.searching.selection import Individual
 from symloss.searching.told import Told
 from symloss.searching.variation import repair
@@ -183,12 +183,15 @@ class Search:
         return draft, finding
 
     def _told(self, candidate: Candidate, tree: Tree, outcome: Outcome) -> Told:
-        number, formula, twin = candidate.number, outcome.formula, outcome.twin
+        number, twin = candidate.number, outcome.twin
         if twin is not None and twin >= len(self._origins):
             raise RunError(f"search: candidate {number} is told to be the twin of {twin}, which was not told before.")
         origin = number if twin is None else self._origins[twin]
         scored = self._judge.fitness(outcome) if twin is None else self._fitness[twin]
         promise = self._judge.promise(outcome) if twin is None else self._promises.get(origin, NO_PROMISE)
+        formula = outcome.formula
+        if twin is not None and scored > FAILED:
+            formula = self.archive.read_simpler(candidate.text, origin)
         return Told(
             number=number,
             text=candidate.text,
@@ -196,7 +199,7 @@ class Search:
             state=outcome.state,
             origin=origin,
             fitness=scored,
-            complexity=tree.size if formula is None else formula.complexity,
+            complexity=tree.size if outcome.formula is None else outcome.formula.complexity,
             formula=formula,
             promise=promise,
             worth_training=not candidate.finding.failed and twin is None,

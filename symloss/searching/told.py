@@ -21,8 +21,8 @@ class Told:
         state: how it ended.
         origin: number of its first twin; its own where it has none.
         fitness: higher is better; minus infinity for a failure.
-        complexity: of its formula in nodes; of its tree where nobody has read the formula.
-        formula: as whoever trained it has read it; None where nobody did.
+        complexity: of its formula in nodes; of its tree where it was not trained.
+        formula: as whoever trained it has read it; of a twin, where it is simpler than all earlier ones; else None.
         promise: of one whose training was stopped early, see `Judge.promise`.
         worth_training: whether the free tests on probe points let it pass, as no twin of an earlier one.
     """
