@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import symloss.running.run
@@ -126,24 +127,32 @@ def rank_run_of(folder: Path) -> Any:
 def test_a_batch_that_is_half_told_is_ranked_by_its_measurements(whole: Whole, tmp_path: Path) -> None:
     shutil.copytree(whole[0], tmp_path / "cut")
     told = sum(sizes(whole[0])[:-1])
-    change(tmp_path / "cut", f"DELETE FROM told WHERE candidate >= {told}")
+    change(tmp_path / "cut", f"DELETE FROM told WHERE first >= {told}")
     with RunStore.read(whole[0] / "run.sqlite") as one, RunStore.read(tmp_path / "cut" / "run.sqlite") as other:
         assert [each.fitness for each in rank_run(other).front] == [each.fitness for each in rank_run(one).front]
 
 
 @pytest.mark.parametrize(
-    "sql",
+    ("column", "value"),
     [
-        "UPDATE told SET origin = candidate + 1 WHERE candidate = 20",
-        "UPDATE told SET digest = 'short' WHERE candidate = 20",
-        "UPDATE told SET complexity = 'x' WHERE candidate = 20",
-        "UPDATE told SET fitness = 'x' WHERE candidate = 20",
-        "UPDATE told SET step = 3, standing = NULL WHERE candidate = 20",
+        ("origin", np.full(10, 999, "<i8")),
+        ("origin", np.zeros(9, "<i8")),
+        ("fitness", np.full(10, np.nan)),
+        ("complexity", np.zeros(10, "<i4")),
+        ("entered", np.full(10, -1, "<i4")),
+        ("standing", np.full(10, np.nan)),
+        ("trained", 1 - np.frombuffer(b"\0" * 10, "u1")),
+        ("digest", "short"),
+        ("first", 13),
+        ("first", "x"),
     ],
 )
-def test_what_makes_no_sense_is_damage(shorter: Path, sql: str) -> None:
-    change(shorter, sql)
-    with pytest.raises(RunError, match=r"damaged.*candidate 20"):
+def test_what_makes_no_sense_is_damage(shorter: Path, column: str, value: Any) -> None:
+    kept = value.tobytes() if isinstance(value, np.ndarray) else value
+    with sqlite3.connect(shorter / "run.sqlite") as connection:
+        connection.execute(f"UPDATE told SET {column} = ? WHERE batch = 1", (kept,))
+    connection.close()
+    with pytest.raises(RunError, match="damaged"):
         resume(shorter, ["stop.generations=6"])
 
 

@@ -42,8 +42,8 @@ class Recall:
         self._next += size
         if number in (0, len(self._sizes) - 1):
             return None
-        told = self._store.told(first, first + size - 1)
-        if len(told) < size:
+        told = self._store.told(number)
+        if told is None or len(told) != size:
             return None  # of an older version, which kept nothing
         self._search.recall(told)
         passed = {each.digest: each.number for each in reversed(told) if each.worth_training}

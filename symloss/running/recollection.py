@@ -1,13 +1,13 @@
-"""What a run keeps of a told candidate beside its outcome, as rows of the run store's table `told`.
+"""What a run keeps of what its search was told: a row for each batch, its candidates side by side in packed columns.
 
 All of it follows from the run's other tables; it is kept so that a resume need not work it out again, and so that a
-reader sees how a million candidates stand without their measurements.
+reader sees in a moment how a million candidates stand.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,55 +22,113 @@ from symloss.language.probing import DIGEST
 from symloss.searching.fitness import FAILED, NO_PROMISE
 from symloss.searching.told import Told
 
-INSERT = "INSERT OR IGNORE INTO told VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-STANDINGS = "SELECT candidate, origin, fitness, entered, trained FROM told ORDER BY candidate"
-SELECT = (
-    "SELECT t.candidate, c.text, digest, state, origin, fitness, t.complexity, c.formula, c.key, entered, "
-    "step, standing, worth FROM told AS t JOIN candidates AS c ON c.number = t.candidate "
-    "JOIN outcomes AS o ON o.candidate = t.candidate WHERE t.candidate BETWEEN ? AND ? ORDER BY t.candidate"
+# Columns of the table `told` after `batch` and `first`, the number of its first candidate.
+COLUMNS: Mapping[str, str] = {
+    "origin": "<i8", "fitness": "<f8", "complexity": "<i4", "entered": "<i4", "step": "<i4", "standing": "<f8",
+    "worth": "u1", "trained": "u1", "digest": f"V{DIGEST}",
+}  # fmt: skip
+SCHEMA = (
+    "CREATE TABLE told (batch INTEGER PRIMARY KEY, first INTEGER NOT NULL, "
+    + ", ".join(f"{name} BLOB NOT NULL" for name in COLUMNS)
+    + ");"
+)
+INSERT = f"INSERT OR IGNORE INTO told VALUES ({', '.join('?' * (2 + len(COLUMNS)))})"
+SELECT = f"SELECT first, {', '.join(COLUMNS)} FROM told WHERE batch = ?"
+STANDINGS = "SELECT first, origin, fitness, entered, trained FROM told ORDER BY batch"
+TEXTS = (
+    "SELECT number, text, formula, key, state FROM candidates JOIN outcomes ON candidate = number "
+    "WHERE number BETWEEN ? AND ? ORDER BY number"
 )
 _KEY = re.compile("[0-9a-f]{16}")
 _STATES = {state.value: state for state in State}
 
 
-def row_of(told: Told) -> tuple[Any, ...]:
-    """Return the row of a candidate; what has no fitness, or no promise, has NULL there."""
-    fitness = None if told.fitness == FAILED else told.fitness
-    promise = (None, None) if told.promise == NO_PROMISE else told.promise
-    entered = None if told.formula is None else told.formula.complexity
-    flags = int(told.worth_training), int(told.state in TRAINED)
-    return (told.number, told.digest, told.origin, fitness, told.complexity, entered, *promise, *flags)
+def row_of(batch: int, told: Sequence[Told]) -> tuple[Any, ...]:
+    """Return the row of a batch; 0 for a formula that nobody has read, minus infinity for no fitness."""
+    columns = {
+        "origin": [each.origin for each in told],
+        "fitness": [each.fitness for each in told],
+        "complexity": [each.complexity for each in told],
+        "entered": [0 if each.formula is None else each.formula.complexity for each in told],
+        "step": [each.promise[0] for each in told],
+        "standing": [each.promise[1] for each in told],
+        "worth": [each.worth_training for each in told],
+        "trained": [each.state in TRAINED for each in told],
+    }
+    packed = (np.asarray(columns[name], COLUMNS[name]).tobytes() for name in COLUMNS if name != "digest")
+    return (batch, told[0].number, *packed, b"".join(each.digest for each in told))
 
 
-def told_of(row: tuple[Any, ...], path: Path) -> Told:
-    """Read a row of SELECT.
+def readings_of(told: Iterable[Told]) -> list[tuple[str, str, int, int]]:
+    """Return text, key and complexity of the formulas of simpler twins, each with its candidate's number."""
+    twins = ((each.formula, each.number) for each in told if each.origin != each.number)
+    return [(read.text, read.key, read.complexity, number) for read, number in twins if read is not None]
+
+
+def span_of(row: tuple[Any, ...], path: Path) -> tuple[int, int]:
+    """Return the first and the last number of a batch, from its row of SELECT.
+
+    Raises:
+        RunError: they make no sense, so the file is damaged.
+    """
+    first, digests = row[0], row[-1]
+    if not isinstance(first, int) or not isinstance(digests, bytes) or first < 0 or not digests:
+        raise _damaged(path, first)
+    return first, first + len(digests) // DIGEST - 1
+
+
+def told_of(row: tuple[Any, ...], texts: Sequence[tuple[Any, ...]], path: Path) -> list[Told]:
+    """Read a batch.
+
+    Args:
+        row: of SELECT.
+        texts: rows of TEXTS, of its candidates.
 
     Raises:
         RunError: it makes no sense, so the file is damaged.
     """
-    number, text, digest, state, origin, fitness, complexity, formula, key, size, step, standing, worth = row
-    read = None if formula is None else Canonical(key, formula, size)
-    promise = NO_PROMISE if step is None else (step, standing)
+    first, *blobs = row
+    columns = {name: _unpacked(name, blob, path) for name, blob in zip(COLUMNS, blobs, strict=True)}
+    if {len(column) for column in columns.values()} != {len(texts)}:
+        raise _damaged(path, first)
+    numbers = np.arange(first, first + len(texts))
+    if not _sound(columns, numbers) or [each[0] for each in texts] != numbers.tolist():
+        raise _damaged(path, first)
+    rows = zip(texts, *(columns[name].tolist() for name in COLUMNS), strict=True)
+    return [_told(path, text, *values) for text, *values in rows]
+
+
+def _told(
+    path: Path, text: tuple[Any, ...], origin: int, fitness: float, complexity: int, entered: int, step: int,
+    standing: float, worth: int, trained: int, digest: bytes,
+) -> Told:  # fmt: skip
+    number, tree, formula, key, state = text
+    sound = isinstance(tree, str) and state in _STATES and (_STATES[state] in TRAINED) == bool(trained)
+    if entered:
+        sound = sound and isinstance(formula, str) and _KEY.fullmatch(str(key)) is not None
+    if not sound:
+        raise _damaged(path, number)
+    read = Canonical(key, formula, entered) if entered else None
+    promise = (step, standing) if step else NO_PROMISE
+    return Told(number, tree, digest, _STATES[state], origin, fitness, complexity, read, promise, bool(worth))
+
+
+def _sound(columns: Mapping[str, NDArray[Any]], numbers: NDArray[np.int64]) -> bool:
+    origins, fitness = columns["origin"], columns["fitness"]
+    right = (origins >= 0) & (origins <= numbers) & (columns["complexity"] > 0) & (columns["entered"] >= 0)
+    right &= (columns["step"] >= 0) & ~np.isnan(columns["standing"]) & (np.isfinite(fitness) | (fitness == FAILED))
+    return bool(right.all())
+
+
+def _unpacked(name: str, blob: Any, path: Path) -> NDArray[Any]:
     try:
-        sound = len(digest) == DIGEST and 0 <= origin <= number and complexity > 0
-        sound &= isinstance(text, str) and isinstance(fitness, float | None) and isinstance(digest, bytes)
-        sound &= isinstance(promise[0], int) and isinstance(promise[1], float)
-        sound &= read is None or (bool(_KEY.fullmatch(key)) and isinstance(formula, str) and size > 0)
-        if sound:
-            score = FAILED if fitness is None else fitness
-            return Told(
-                number, text, digest, _STATES[state], origin, score, complexity, read, promise, bool(worth)
-            )  # fmt: skip
-    except (TypeError, KeyError):
-        pass
-    raise RunError(f"{path} is damaged: what it says of candidate {number}, which was told, makes no sense.")
+        return np.frombuffer(blob, COLUMNS[name])
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{path} is damaged: what was told of candidates, '{name}', cannot be read.") from error
 
 
-def reading_of(told: Told) -> tuple[Any, ...] | None:
-    """Return text, key and complexity of a simpler twin's formula with its number; None for all others."""
-    formula = told.formula
-    twin = formula is not None and told.origin != told.number
-    return (formula.text, formula.key, formula.complexity, told.number) if twin and formula is not None else None
+def _damaged(path: Path, number: Any) -> RunError:
+    return RunError(f"{path} is damaged: what was told of candidate {number}, or of those with it, makes no sense.")
 
 
 @dataclass(frozen=True)
@@ -80,7 +138,7 @@ class Standings:
     Args:
         numbers: of the candidates, increasing.
         origins: numbers of their first twins.
-        fitness: higher is better; NaN for those without.
+        fitness: higher is better; not finite for those without.
         complexity: of its formula; 0 where nobody has read it.
         trained: whether it was trained.
     """
@@ -101,12 +159,16 @@ def standings_of(rows: Iterable[tuple[Any, ...]], path: Path) -> Standings:
     Raises:
         RunError: they make no sense, so the file is damaged.
     """
-    columns = list(zip(*rows, strict=True)) or [()] * 5
-    try:
-        entered = [size or 0 for size in columns[3]]
-        numbers, origins, complexity, trained = (
-            np.asarray(column, np.int64) for column in (columns[0], columns[1], entered, columns[4])
-        )
-        return Standings(numbers, origins, np.asarray(columns[2], np.float64), complexity, trained.astype(np.bool_))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise RunError(f"{path} is damaged: how its candidates stand cannot be read ({error}).") from error
+    parts: list[tuple[NDArray[Any], ...]] = []
+    for first, *blobs in rows:
+        own = [_unpacked(*each, path) for each in zip(("origin", "fitness", "entered", "trained"), blobs, strict=True)]
+        if len({len(column) for column in own}) != 1 or not isinstance(first, int):
+            raise _damaged(path, first)
+        parts.append((np.arange(first, first + len(own[0])), *own))
+    numbers, origins, fitness, complexity, trained = (
+        np.concatenate(column) for column in (zip(*parts, strict=True) if parts else [[np.zeros(0)]] * 5)
+    )
+    return Standings(
+        numbers.astype(np.int64), origins.astype(np.int64), fitness.astype(np.float64), complexity.astype(np.int64),
+        trained.astype(np.bool_),
+    )  # fmt: skip

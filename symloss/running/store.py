@@ -27,7 +27,7 @@ from symloss.language.candidate import MEASURED, TRAINED, Candidate, Measurement
 from symloss.language.formula import Canonical
 from symloss.running import recollection
 from symloss.running.reached import Reached
-from symloss.running.recollection import Standings, reading_of, row_of, standings_of, told_of
+from symloss.running.recollection import Standings, readings_of, row_of, span_of, standings_of, told_of
 from symloss.running.storefile import create_file, guarded, has_table, open_file, read_file
 from symloss.searching.told import Told
 
@@ -213,14 +213,14 @@ class RunStore:
             _insert_outcomes(connection, list(outcomes))
 
     def write_told(
-        self, batch: StoredBatch, told: Iterable[Told] = (), meta: Mapping[str, Any] = MappingProxyType({})
+        self, batch: StoredBatch, told: Sequence[Told] = (), meta: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         """Keep that the search was told a batch, what it learnt, and facts; a batch that was told before stays."""
         row = (batch.number, batch.candidates, batch.best, batch.seconds)
         with self._transaction(together=True) as connection:
-            told = list(told)
-            connection.executemany(recollection.INSERT, map(row_of, told))
-            connection.executemany(_READ, filter(None, map(reading_of, told)))
+            if told:
+                connection.execute(recollection.INSERT, row_of(batch.number, told))
+                connection.executemany(_READ, readings_of(told))
             connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", row)
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _meta_rows(meta))
 
@@ -254,36 +254,19 @@ class RunStore:
 
     def candidates(self, first: int = 0, last: int | None = None) -> Iterator[StoredCandidate]:
         """Walk through the candidates by number."""
-        for row in self._rows(f"SELECT * FROM candidates {_BETWEEN}", (first, _end(last))):
-            try:
-                parents = tuple(int(number) for number in row[7].split())
-                number, batch, text, formula, key, complexity, fault = row[:7]
-                yield StoredCandidate(
-                    number, batch, text, formula, key, complexity, fault, parents, variation=row[8], seed=int(row[9])
-                )
-            except (ValueError, AttributeError) as error:
-                raise RunError(f"{self.path} is damaged: candidate {row[0]} cannot be read ({error}).") from error
-
-    def some(self, numbers: Sequence[int]) -> Iterator[tuple[StoredCandidate, Outcome | None]]:
-        """Walk through some candidates and their outcomes; None where one is still in training."""
-        for first, last in stretches(numbers):
-            outcomes = self.outcomes(first, last)
-            for candidate in self.candidates(first, last):
-                yield candidate, outcomes.get(candidate.number)
+        return self._candidates("BETWEEN ? AND ?", (first, _end(last)))
 
     def outcomes(self, first: int = 0, last: int | None = None) -> dict[int, Outcome]:
         """Return candidate number -> outcome with its measurements."""
-        bounds = (first, _end(last))
-        rows = self._rows(
-            "SELECT candidate, step, learning_rate, seed, metric, value FROM measurements "
-            "WHERE candidate BETWEEN ? AND ? ORDER BY candidate, step, learning_rate, seed, metric", bounds,
-        )  # fmt: skip
-        measured = {number: _measurements(own) for number, own in groupby(rows, key=lambda row: row[0])}
-        ends = self._rows(
-            "SELECT candidate, state, reason, twin, seconds, formula, key, complexity FROM outcomes "
-            "JOIN candidates ON number = candidate WHERE candidate BETWEEN ? AND ?", bounds,
-        )  # fmt: skip
-        return {row[0]: self._outcome(row, measured.get(row[0], ())) for row in ends}
+        return self._outcomes("BETWEEN ? AND ?", (first, _end(last)))
+
+    def some(self, numbers: Sequence[int]) -> Iterator[tuple[StoredCandidate, Outcome | None]]:
+        """Walk through some candidates by number, and their outcomes; None where one is still in training."""
+        for part in batched(sorted(numbers)):
+            among = _among(part)
+            outcomes = self._outcomes(among, part)
+            for candidate in self._candidates(among, part):
+                yield candidate, outcomes.get(candidate.number)
 
     def trials(self) -> dict[str, Trial]:
         """Return job -> trial, all that the finals have trained."""
@@ -370,8 +353,7 @@ class RunStore:
         """Return candidate number -> its formula, of those whose formula was read."""
         found: dict[int, Canonical] = {}
         for part in batched(numbers):
-            marks = ", ".join("?" * len(part))
-            query = f"SELECT number, formula, key, complexity FROM candidates WHERE number IN ({marks})"
+            query = f"SELECT number, formula, key, complexity FROM candidates WHERE number {_among(part)}"
             rows = self._rows(f"{query} AND formula IS NOT NULL", part)
             found |= {number: self._canonical(*read) for number, *read in rows}
         return found
@@ -380,8 +362,7 @@ class RunStore:
         """Return the parents of some candidates, in the order of the candidates' numbers."""
         found: list[tuple[int, ...]] = []
         for part in batched(numbers):
-            marks = ", ".join("?" * len(part))
-            rows = self._rows(f"SELECT parents FROM candidates WHERE number IN ({marks}) ORDER BY number", part)
+            rows = self._rows(f"SELECT parents FROM candidates WHERE number {_among(part)} ORDER BY number", part)
             found += [tuple(int(each) for each in str(row[0]).split() if each.isdecimal()) for row in rows]
         return found
 
@@ -393,11 +374,12 @@ class RunStore:
         """Return the batches that the search was told about, in order."""
         return [StoredBatch(*row) for row in self._rows("SELECT * FROM batches ORDER BY number")]
 
-    def told(self, first: int, last: int) -> list[Told]:
-        """Return what the search was told of some candidates; of those of an older store nothing is kept."""
-        if not self._keeps_told:
-            return []
-        return [told_of(row, self.path) for row in self._rows(recollection.SELECT, (first, last))]
+    def told(self, batch: int) -> list[Told] | None:
+        """Return what the search was told of a batch; None where nothing is kept, as of one of an older version."""
+        row = next(self._rows(recollection.SELECT, (batch,)), None) if self._keeps_told else None
+        if row is None:
+            return None
+        return told_of(row, list(self._rows(recollection.TEXTS, span_of(row, self.path))), self.path)
 
     def standings(self) -> Standings:
         """Return how all told candidates stand; see `told`."""
@@ -437,6 +419,29 @@ class RunStore:
                 self._connection.execute("COMMIT")
                 self._kept = time.monotonic()
 
+    def _candidates(self, where: str, values: Sequence[int]) -> Iterator[StoredCandidate]:
+        for row in self._rows(f"SELECT * FROM candidates WHERE number {where} ORDER BY number", values):
+            try:
+                parents = tuple(int(number) for number in row[7].split())
+                number, batch, text, formula, key, complexity, fault = row[:7]
+                yield StoredCandidate(
+                    number, batch, text, formula, key, complexity, fault, parents, variation=row[8], seed=int(row[9])
+                )
+            except (ValueError, AttributeError) as error:
+                raise RunError(f"{self.path} is damaged: candidate {row[0]} cannot be read ({error}).") from error
+
+    def _outcomes(self, where: str, values: Sequence[int]) -> dict[int, Outcome]:
+        rows = self._rows(
+            "SELECT candidate, step, learning_rate, seed, metric, value FROM measurements "
+            f"WHERE candidate {where} ORDER BY candidate, step, learning_rate, seed, metric", values,
+        )  # fmt: skip
+        measured = {number: _measurements(own) for number, own in groupby(rows, key=lambda row: row[0])}
+        ends = self._rows(
+            "SELECT candidate, state, reason, twin, seconds, formula, key, complexity FROM outcomes "
+            f"JOIN candidates ON number = candidate WHERE candidate {where}", values,
+        )  # fmt: skip
+        return {row[0]: self._outcome(row, measured.get(row[0], ())) for row in ends}
+
     def _outcome(self, row: tuple[Any, ...], measurements: tuple[Measurement, ...]) -> Outcome:
         number, state, reason, twin, seconds, *read = row
         scored, doubled = state == State.SCORED, state == State.DUPLICATE
@@ -466,11 +471,8 @@ def batched(numbers: Sequence[int], most: int = 500) -> Iterator[Sequence[int]]:
     return (numbers[start : start + most] for start in range(0, len(numbers), most))
 
 
-def stretches(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Return first and last of each unbroken stretch of increasing numbers."""
-    for _, part in groupby(enumerate(numbers), key=lambda each: each[1] - each[0]):
-        own = [number for _, number in part]
-        yield own[0], own[-1]
+def _among(numbers: Sequence[int]) -> str:
+    return f"IN ({', '.join('?' * len(numbers))})"
 
 
 _PROPOSED = "number, batch, text, fault, parents, variation, seed"  # of a candidate, by the search

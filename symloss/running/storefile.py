@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from symloss.errors import RunError
+from symloss.running.recollection import SCHEMA
 
 APPLICATION = 0x53594D4C  # "SYML", so that another program's file is known as such
 VERSION = 3  # 2: candidates may be stopped at a rung; 3: what the search was told is kept
@@ -18,14 +19,7 @@ TABLES = {
 }  # fmt: skip
 SINCE = {"told": 3}  # table -> the first version that has it
 
-_TOLD = """
-CREATE TABLE told (
-    candidate INTEGER PRIMARY KEY REFERENCES candidates, digest BLOB NOT NULL, origin INTEGER NOT NULL, fitness REAL,
-    complexity INTEGER NOT NULL, entered INTEGER, step INTEGER, standing REAL,
-    worth INTEGER NOT NULL, trained INTEGER NOT NULL
-);
-"""
-_SCHEMA = f"""{_TOLD}
+_SCHEMA = f"""{SCHEMA}
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE candidates (
     number INTEGER PRIMARY KEY, batch INTEGER NOT NULL, text TEXT NOT NULL, formula TEXT, key TEXT, complexity INTEGER,
@@ -88,7 +82,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         if said != "ok":
             raise RunError(f"{path} is damaged: {said}. What can be read can still be shown; start a new run to go on.")
         if version < VERSION:
-            connection.executescript(f"BEGIN IMMEDIATE; {_TOLD} PRAGMA user_version = {VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         return connection
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
-from symloss.language.candidate import MEASURED, TRAINABLE, State
+from symloss.language.candidate import MEASURED, TRAINABLE, TRAINED, State
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
 from symloss.running.trials import FOUND
@@ -47,7 +47,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
     with RunStore.read(run.store) as store:
         meta, batches = store.meta(), store.batches()
         ranking = rank_run(store, TOP)
-        counts, reasons, evaluated = store.counts(), store.reasons(), store.evaluations()
+        counts, reasons = store.counts(), store.reasons()
         rungs = _rungs(store.reached().trainings)
     return {
         "kind": "run",
@@ -59,7 +59,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "ended": meta.get("ended", ""),
         "batches": len(batches),
         "candidates": sum(counts.values()),
-        "evaluated": evaluated,
+        "evaluated": sum(counts.get(state, 0) for state in TRAINED),
         "counts": {state.value: count for state, count in counts.items()},
         "free_tests": meta.get("free_tests", {}),
         "reasons": {state.value: {"reason": reason, "times": times} for state, (reason, times) in reasons.items()},
