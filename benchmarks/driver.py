@@ -32,9 +32,9 @@ from symloss.language.formula import Canonical, parse
 from symloss.language.grammar import load_grammar
 from symloss.language.probing import Prober
 from symloss.running.config import load_experiment, resolved
-from symloss.running.observer import Silent
+from symloss.running.observer import Observer, Silent
 from symloss.running.planning import plan_search
-from symloss.running.run import search_run
+from symloss.running.run import search_run, set_up
 from symloss.running.rundir import make_directory
 from symloss.running.session import Crew, Session, Work
 from symloss.running.stopping import Interrupts
@@ -105,27 +105,42 @@ class Clock:
                 setattr(owner, method, original)
 
 
+def begin_run(path: Path, changes: Iterable[str]) -> Work:
+    """Make a new run's directory, as `symloss search noisy_digits` does."""
+    experiment = load_experiment("noisy_digits", changes)
+    task = make_task(experiment.task)
+    settled = resolved(experiment, task.learning_rates)
+    work = Work(make_directory(path), settled, load_grammar(settled.grammar), task)
+    set_up(work, Decision("stacked", "told so", 64))
+    return work
+
+
+@contextmanager
+def session_without_work(work: Work, observer: Observer | None = None) -> Iterator[Session]:
+    """Open a session at a run whose pool scores at once."""
+    with Interrupts() as interrupts, RunStore.open(work.run.store) as store:
+        search = plan_search(work.experiment, work.grammar, work.task)
+        stacking = Decision("stacked", "told so", 64)
+        yield Session(work, search, stacking, store, NoWork(), interrupts, observer or Silent(), Crew(0), (), {})
+
+
 def drive(grammar: str, population: int, candidates: int) -> dict[str, Any]:
     """Search until so many candidates are told; return the speed, the split by stage and the free tests' counts."""
     changes = [f"grammar={grammar}", f"search.population={population}"]
-    experiment = load_experiment("noisy_digits", [*changes, f"stop.generations={max(1, candidates // population)}"])
-    task = make_task(experiment.task)
-    settled = resolved(experiment, task.learning_rates)
-    with tempfile.TemporaryDirectory() as folder, Interrupts() as interrupts:
-        work = Work(make_directory(Path(folder) / "run"), settled, load_grammar(grammar), task)
-        facts: dict[str, Any] = {"slot": task.slot, "sessions": []}
-        with RunStore.create(work.run.store, facts) as store:
-            search = plan_search(settled, work.grammar, task)
-            stacking, crew = Decision("stacked", "told so", 64), Crew(0)
-            session = Session(work, search, stacking, store, NoWork(), interrupts, Silent(), crew, (), {})
+    with tempfile.TemporaryDirectory() as folder:
+        work = begin_run(
+            Path(folder) / "run",
+            [*changes, f"stop.generations={max(1, candidates // population)}", "stop.evaluations=1000000000"],
+        )
+        with session_without_work(work) as session:
             clock, spent, busy = Clock(), time.perf_counter(), time.process_time()
             with ExitStack() as watch:
                 for stage, owner, method in STAGES:
-                    watch.enter_context(clock.watching(owner or search, method, stage))
+                    watch.enter_context(clock.watching(owner or session.search, method, stage))
                 search_run(session, session.ending())
             spent, busy = time.perf_counter() - spent, time.process_time() - busy
-            told = sum(batch.candidates for batch in store.batches())
-            counts = store.meta()["free_tests"]
+            told = sum(batch.candidates for batch in session.store.batches())
+            counts = session.store.meta()["free_tests"]
     split = {stage: 1e6 * seconds / told for stage, seconds in clock.seconds.items()}
     split["the rest of the loop"] = 1e6 * (spent - clock.seconds.total()) / told
     return {

@@ -13,7 +13,7 @@ from symloss.language.candidate import Outcome, State
 from symloss.running.run import search
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
-from symloss.telling.ranking import front_of, rank_run
+from symloss.telling.ranking import rank_run
 from symloss.telling.show import cell, table, with_spread
 from symloss.telling.summary import _finals_row, finals_tables, run_text, summarise_run
 from symloss.telling.target import find_target
@@ -159,7 +159,7 @@ def test_the_front_is_the_search_s_own(finished):
 def test_ranking_agrees_with_the_hall_of_fame(tmp_path):
     result = search("noisy_digits", tmp_path / "run", workers=0, overrides=SMALL)
     with RunStore.read(find_run(result.directory).store) as store:
-        front = front_of(rank_run(store))
+        front = rank_run(store).front
     assert [each.formula for each in front] == [entry.formula.text for entry in result.front]
     assert [each.fitness for each in front] == [entry.fitness for entry in result.front]
 

@@ -16,7 +16,7 @@ from symloss.telling.report.pictures import (
     progress_picture,
     strip_picture,
 )
-from symloss.telling.report.sample import improvements
+from symloss.telling.report.sample import improvements, scored_rows
 from tests.runs import interval, make_run
 
 
@@ -53,7 +53,7 @@ def test_every_front_formula_and_every_step_has_its_mark(material):
     assert front_picture(material, material.rows, span).count('class="mark"') == len(material.front)
     progress = progress_picture(material, best, material.rows, span)
     # A cloud holds each scored candidate once, and the line has two corners for each improvement.
-    assert progress.count("h0") == len([row for row in material.trained if row.fitness is not None])
+    assert progress.count("h0") == len(scored_rows(material))
     assert progress.split('class="best"')[1].split("/>")[0].count("L") == 2 * len(best) - 1
 
 

@@ -20,7 +20,7 @@ from symloss.errors import ExperimentError, RunError
 from symloss.judging.plan import Plan
 from symloss.judging.stacking import Decision
 from symloss.judging.tasks import make_task
-from symloss.language.candidate import State
+from symloss.language.candidate import TRAINED, State
 from symloss.language.lossfile import read_loss
 from symloss.running.config import experiment_toml, load_experiment
 from symloss.running.halving import Halving
@@ -28,7 +28,7 @@ from symloss.running.observer import Progress, Silent
 from symloss.running.planning import Cutter
 from symloss.running.run import RunResult, resume, search
 from symloss.running.rundir import RunDirectory, default_directory, find_run
-from symloss.running.store import TRAINED, RunStore
+from symloss.running.store import RunStore
 from symloss.settings import read_toml
 from symloss.telling.ranking import rank_run
 from tests.fakes import FakePool, PowerCutError
@@ -132,7 +132,7 @@ def test_rungs_stop_candidates_by_what_earlier_generations_came_to(whole: tuple[
     assert result.progress.evaluated == sum(counts[state] for state in TRAINED if state in counts)
     with RunStore.read(folder / "run.sqlite") as store:
         outcomes, batches = store.outcomes(), {each.number: each.batch for each in store.candidates()}
-        assert rank_run(store)[0].fitness == max(entry.fitness for entry in result.front)
+        assert rank_run(store).best[0].fitness == max(entry.fitness for entry in result.front)
     assert all(batches[number] > 0 for number, each in outcomes.items() if each.state is State.STOPPED)
     # What was told of the generations before is all that a job's thresholds depend on.
     for job in (job for job in pool.jobs if len(job.plan.rungs) == 2):
@@ -492,7 +492,7 @@ def test_time_counts_batches_that_were_not_finished(
         assert [each["seconds"] for each in store.meta()["sessions"]] == [100.0, 100.0]
 
 
-@pytest.mark.parametrize("place", ["choose_stacking", "_set_up", "write_whole"])
+@pytest.mark.parametrize("place", ["choose_stacking", "set_up", "write_whole"])
 def test_a_break_before_a_run_is_set_up_leaves_no_directory(
     tmp_path: Path, use: Callable[[FakePool], FakePool], monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -500,7 +500,7 @@ def test_a_break_before_a_run_is_set_up_leaves_no_directory(
     original = getattr(symloss.running.run, place)
 
     def interrupted(*arguments: Any) -> None:
-        if place == "_set_up":
+        if place == "set_up":
             original(*arguments)
         raise KeyboardInterrupt
 
@@ -576,7 +576,7 @@ run.search({table!r}, out=path, workers=0)
 """
 
 
-@pytest.mark.parametrize("place", ["_set_up", "RunStore"])
+@pytest.mark.parametrize("place", ["set_up", "RunStore"])
 def test_a_driver_killed_in_its_first_moments_leaves_a_directory_that_can_be_used(
     tmp_path: Path, use: Callable[[FakePool], FakePool], place: str
 ) -> None:

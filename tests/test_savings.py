@@ -5,10 +5,10 @@ import re
 import pytest
 
 from symloss.language.candidate import Measurement, Outcome, State
+from symloss.running.reached import Reached
 from symloss.running.run import search
-from symloss.running.store import StoredCandidate
-from symloss.telling.report.material import Row, gather
-from symloss.telling.report.savings import NO_FORMULA, TWIN, rungs, savings, without_numbers
+from symloss.telling.report.material import gather
+from symloss.telling.report.savings import TWIN, rungs, savings, without_numbers
 from tests.runs import make_run
 
 
@@ -34,7 +34,7 @@ def test_a_real_search_is_counted_whole(tmp_path):
     rates = ["budget.learning_rates=[0.01]", "finals.learning_rates=[0.01]", "budget.rungs=[]"]
     search("noisy_digits", tmp_path / "run", workers=0, overrides=[*small, *few, *rates])
     material = gather(tmp_path / "run")
-    found = savings(material.rows)
+    found = savings(material.endings, material.mean_seconds)
     ended = {state: sum(each.count for each in found if each.state == state) for state in ("rejected", "duplicate")}
     assert ended == {state: material.counts.get(state, 0) for state in ended}
     assert ended["rejected"] > 10
@@ -43,23 +43,25 @@ def test_a_real_search_is_counted_whole(tmp_path):
 
 
 def test_a_test_saves_what_training_costs_on_average(tmp_path):
-    found = savings(gather(make_run(tmp_path / "run", 100)).rows)
-    assert [(each.kind, each.count) for each in found] == [("its value is not finite", 50), (NO_FORMULA, 10), (TWIN, 9)]
+    material = gather(make_run(tmp_path / "run", 100))
+    found = savings(material.endings, material.mean_seconds)
+    zero = "the tree divides by zero"
+    assert [(each.kind, each.count) for each in found] == [("its value is not finite", 50), (zero, 10), (TWIN, 9)]
     assert all(each.seconds == pytest.approx(0.25 * each.count) for each in found)
     assert found[0].example.startswith("its value is not finite at ")
 
 
-def scored(number: int, *places: tuple[int, float, int]) -> Row:
+def scored(number: int, *places: tuple[int, float, int]) -> Outcome:
     measured = tuple(Measurement(*place, {"accuracy": 0.5}) for place in places)
-    candidate = StoredCandidate(number, 0, "p", "p", "k", 1, "", (), "initial", 1)
-    return Row(candidate, Outcome(number, State.SCORED, measurements=measured), 0.5, number)
+    return Outcome(number, State.SCORED, measurements=measured)
 
 
 def test_rungs_say_how_far_trainings_went():
     full = scored(0, (50, 0.1, 1), (50, 0.2, 1), (200, 0.1, 1), (200, 0.2, 1))
     early = scored(1, (50, 0.1, 1), (50, 0.2, 1))
     halved = scored(2, (50, 0.1, 1), (50, 0.2, 1), (200, 0.1, 1))
-    first, last = rungs([full, early, halved])
+    failed = Outcome(3, State.DIVERGED, "it was not finite")
+    first, last = rungs(Reached().plus([full, early]).plus([failed, halved]))
     assert (first.step, first.trainings, first.candidates, first.stopped) == (50, 6, 3, 1)
     assert (last.step, last.trainings, last.candidates, last.stopped) == (200, 3, 2, 0)
     assert first.saved == 3 * 150  # both trainings of the early one, and one of the halved one
@@ -67,5 +69,5 @@ def test_rungs_say_how_far_trainings_went():
 
 
 def test_nothing_saves_nothing():
-    assert savings([]) == []
-    assert rungs([]) == []
+    assert savings([], 0.0) == []
+    assert rungs(Reached()) == []

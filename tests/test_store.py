@@ -18,6 +18,7 @@ from symloss.errors import RunError
 from symloss.language.candidate import Candidate, Measurement, Outcome, State
 from symloss.language.formula import parse
 from symloss.language.probing import Finding
+from symloss.running.reached import Reached
 from symloss.running.store import RunStore, StoredBatch, Trial
 
 FORMULA = parse("-t*log(p)")
@@ -93,7 +94,7 @@ def test_who_was_stopped_reads_back_with_what_was_measured(store: RunStore) -> N
     store.write_batch(0, [candidate(number) for number in range(4)], [Outcome(3, State.DIVERGED, "nan")])
     store.write_outcomes([early, partly])
     assert store.outcomes()[1] == early
-    assert store.reached() == {50: 3, 300: 1}
+    assert store.reached() == Reached({50: 3, 300: 1}, {50: 1, 300: 1})
     assert store.evaluations() == 3
     assert store.counts()[State.STOPPED] == 1
 

@@ -6,7 +6,7 @@ equals that of any earlier one of the run is a duplicate and shares its twin's o
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from symloss.judging.evaluate import failed_test
 from symloss.language.candidate import DUPLICATE, TRAINABLE, Candidate, Outcome, State
@@ -35,6 +35,16 @@ class Screen:
         ended = Counter(filter(None, map(failed_test, outcomes)))
         self.counts += ended
         self.counts[TRAINABLE] -= ended.total()
+
+    def recall(self, passed: Mapping[bytes, int], counts: Mapping[str, int]) -> None:
+        """Take up where candidates that were checked earlier had left it.
+
+        Args:
+            passed: digest of each that was worth training -> its number.
+            counts: after the last of them.
+        """
+        self._seen |= {digest: number for digest, number in passed.items() if digest not in self._seen}
+        self.counts = Counter(counts)
 
     def _check_one(self, candidate: Candidate) -> Outcome | None:
         finding = candidate.finding

@@ -27,6 +27,7 @@ class State(StrEnum):
 
 
 MEASURED = (State.SCORED, State.STOPPED)
+TRAINED = (State.SCORED, State.STOPPED, State.DIVERGED, State.TIMED_OUT, State.CRASHED)
 
 
 @dataclass(frozen=True)

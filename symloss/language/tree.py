@@ -3,11 +3,12 @@
 DEAP holds, cuts and swaps trees; its generators know no weights and fail on a sort of leaves only, so growing is ours.
 """
 
+import math
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from deap import gp
 
 from symloss.errors import FormulaError, GrammarError, unknown
 from symloss.language.algebra import apply, constant
+from symloss.language.extent import MAX_DEPTH, MAX_NODES
 from symloss.language.formula import Formula, canonical
 from symloss.language.grammar import Constants, Grammar, Number
 from symloss.language.operators import OPERATORS
@@ -175,7 +177,6 @@ def _constant_entries(pool: Constants, sort: _Sort) -> _Entries:
     return entries
 
 
-@dataclass(frozen=True)
 class Tree:
     """An expression tree of a grammar; equal to another when both have the same text and grammar.
 
@@ -187,11 +188,21 @@ class Tree:
         'log(sub(p, t))'
     """
 
-    nodes: tuple[Node, ...]
-    grammar: Grammar = field(repr=False)
+    def __init__(self, nodes: tuple[Node, ...], grammar: Grammar) -> None:
+        self.nodes = nodes
+        self.grammar = grammar
+
+    def __repr__(self) -> str:
+        return f"Tree({self.text!r})"
 
     def __str__(self) -> str:
         return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tree) and self.text == other.text and self.grammar == other.grammar
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     @cached_property
     def text(self) -> str:
@@ -268,6 +279,25 @@ class Tree:
             return error.with_traceback(None)
 
 
+class StoredTree(Tree):
+    """A tree that a search has proposed before, as its run keeps it; its text is read when its nodes are asked for.
+
+    A run's own trees are taken as they are: a warm start or fitted coefficients may lie beyond the grammar's limits.
+
+    Raises:
+        GrammarError: when its nodes are asked for, and the text is no tree.
+    """
+
+    def __init__(self, text: str, grammar: Grammar) -> None:
+        self.text = text
+        self.grammar = grammar
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:  # type: ignore[override]
+        """Depth first, each operator before its arguments."""
+        return _read(self.text, self.grammar, _AnyTree)
+
+
 def grow(grammar: Grammar, rng: random.Random) -> Tree:
     """Grow a new tree within the grammar's limits, the way its `initialisation` says."""
     return INITIALISATIONS[grammar.initialisation](grammar, rng)
@@ -337,11 +367,15 @@ def parse_tree(text: str, grammar: Grammar) -> Tree:
         >>> parse_tree("neg(mul(t, log(p)))", load_grammar("compact")).size
         5
     """
-    reader = _Reader(text, grammar)
+    return Tree(_read(text, grammar, _Reader), grammar)
+
+
+def _read(text: str, grammar: Grammar, kind: "type[_Reader]") -> tuple[Node, ...]:
+    reader = kind(text, grammar)
     nodes = reader.subtree(Real, 0)
     if reader.token:
         reader.fail(f"'{reader.token}' after the tree's end")
-    return Tree(tuple(nodes), grammar)
+    return tuple(nodes)
 
 
 _TOKEN = re.compile(r"\s*(-?\d[\w.+-]*|\w+|\S|$)", re.ASCII)
@@ -353,11 +387,20 @@ class _Reader:
     def __init__(self, text: str, grammar: Grammar) -> None:
         self.text = text
         self.grammar = grammar
-        self.words = vocabulary(grammar)
+        self.names = self.known_names()
         self.size = 0
         self.column = self.next_column = 0
         self.token = ""
         self.advance()
+
+    def known_names(self) -> Mapping[str, Node]:
+        return vocabulary(self.grammar).names
+
+    def limits(self) -> tuple[int, int]:
+        return self.grammar.limits.max_depth, self.grammar.limits.max_nodes
+
+    def allows(self, value: Number, sort: _Sort) -> bool:
+        return _allowed(value, vocabulary(self.grammar).pools[sort])
 
     def advance(self) -> str:
         taken = self.token
@@ -377,9 +420,9 @@ class _Reader:
 
     def subtree(self, sort: _Sort, depth: int) -> list[Node]:
         self.size += 1
-        limits = self.grammar.limits
-        if depth > limits.max_depth or self.size > limits.max_nodes:
-            allowed = f"max_depth = {limits.max_depth} and max_nodes = {limits.max_nodes}"
+        max_depth, max_nodes = self.limits()
+        if depth > max_depth or self.size > max_nodes:
+            allowed = f"max_depth = {max_depth} and max_nodes = {max_nodes}"
             self.fail(f"the tree is beyond the limits of grammar {self.grammar.name}, {allowed}")
         node = self.leaf_or_operator(sort)
         nodes = [node]
@@ -395,22 +438,42 @@ class _Reader:
             return self.number(sort)
         if sort is Exponent:
             self.fail(f"an exponent is a number, got '{self.token[:40]}'")
-        if self.token not in self.words.names:
+        if self.token not in self.names:
             kind = f"operator or variable of grammar {self.grammar.name}"
             place = f"tree text, column {self.column + 1},"
-            raise GrammarError(unknown(place, kind, self.token[:40], self.words.names))
-        return self.words.names[self.advance()]
+            raise GrammarError(unknown(place, kind, self.token[:40], self.names))
+        return self.names[self.advance()]
 
     def number(self, sort: _Sort) -> Node:
         match = _NUMBER.fullmatch(self.token)
         if match is None or len(self.token) > LONGEST_NUMBER:
             self.fail(f"'{self.token[:40]}' is not a number")
         value: Number = float(self.token) if match["real"] else int(self.token)
-        if not _allowed(value, self.words.pools[sort]):
+        if not self.allows(value, sort):
             kind = "exponent" if sort is Exponent else "constant"
             self.fail(f"{self.token} is no {kind} of grammar {self.grammar.name}")
         self.advance()
         return constant_node(value, sort)
+
+
+class _AnyTree(_Reader):
+    # what no grammar limits: all operators, the slot's variables, any constant, the size that a formula may have
+
+    def known_names(self) -> Mapping[str, Node]:
+        return _all_names(self.grammar)
+
+    def limits(self) -> tuple[int, int]:
+        return MAX_DEPTH, MAX_NODES
+
+    def allows(self, value: Number, sort: _Sort) -> bool:
+        return math.isfinite(value)
+
+
+@lru_cache(maxsize=8)
+def _all_names(grammar: Grammar) -> Mapping[str, Node]:
+    operators = {name: _operator_node(name) for name in OPERATORS}
+    variables = {each.name: Node(each.name) for each in SLOTS[grammar.slot].variables}
+    return {**operators, **variables, **vocabulary(grammar).names}
 
 
 def _allowed(value: Number, pool: Constants) -> bool:

@@ -41,14 +41,19 @@ class Halving:
         self._sign = 1 if maximise else -1
         self._trainings: list[tuple[float, ...]] = []  # scores at the rungs that were reached; higher is better
 
+    @property
+    def decides(self) -> bool:
+        """Whether there is a rung at which anybody could be stopped."""
+        return bool(self._rungs) and self._factor != 1
+
     def tell(self, outcomes: Iterable[Outcome]) -> None:
         """Take the outcomes of a finished batch."""
-        for outcome in outcomes:
+        for outcome in outcomes if self.decides else ():
             self._trainings += self._scores(outcome)
 
     def thresholds(self) -> tuple[float | None, ...]:
         """Return each rung's threshold in the metric's own units, None where too little is known; () to stop nobody."""
-        if self._factor == 1:
+        if not self.decides:
             return ()
         found: list[float | None] = []
         going_on = self._trainings

@@ -38,6 +38,7 @@ from symloss.running.finals import Finals, run_finals
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer, Progress
 from symloss.running.planning import Cutter, plan_finals, plan_halving, plan_trainings
+from symloss.running.recall import Recall
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
 from symloss.running.stopping import Ending
@@ -115,9 +116,13 @@ def search_run(session: Session, ending: Ending) -> str:
     search, store, work = session.search, session.store, session.work
     plan, halving = plan_trainings(work.experiment, session.stacking), plan_halving(work.experiment, work.task)
     screen = Screen()
+    recall = Recall(store, search, screen, halving)
     for batch in count():
         if reason := ending.reason():
             return reason
+        if recalled := recall.batch(batch):
+            ending.told_batch(recalled, search.archive)
+            continue
         began = time.monotonic()
         candidates = search.ask()
         if not candidates:
@@ -130,14 +135,13 @@ def search_run(session: Session, ending: Ending) -> str:
             return ending.cut_short()
         if not ending.replaying:
             withdraw_finals(work.run, store)
-        told = [stored[candidate.number] for candidate in candidates]
-        search.tell(told)
-        halving.tell(told)
+        outcomes = [stored[candidate.number] for candidate in candidates]
+        told = search.tell(outcomes)
         ending.told_batch(told, search.archive)
-        screen.learn(told)
+        recall.told(batch, outcomes)
         leader = ending.best[1] if ending.best else None
-        facts = {"free_tests": dict(screen.counts)} | session.time(ending.session)
-        store.write_told(StoredBatch(batch, len(told), leader, time.monotonic() - began), facts)
+        entry = StoredBatch(batch, len(told), leader, time.monotonic() - began)
+        store.write_told(entry, told, recall.facts() | session.time(ending.session))
         session.observer.batch_done(ending.progress())
     raise AssertionError("count() does not end")
 
@@ -200,7 +204,7 @@ def search(
     with work.run.locked():
         check_vacant(path)  # again: another driver may have been here in the meantime
         with work.run.begun():
-            _set_up(work, stacking)
+            set_up(work, stacking)
         return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=False)
 
 
@@ -235,7 +239,8 @@ def resume(
         return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=True)
 
 
-def _set_up(work: Work, stacking: Decision) -> None:
+def set_up(work: Work, stacking: Decision) -> None:
+    """Write what a run begins with into its directory; the store comes last, and makes it a run."""
     task = work.task
     write_whole(work.run.experiment, experiment_toml(work.experiment))
     write_whole(work.run.grammar, work.grammar.text)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from symloss.language.candidate import Outcome, State
+from symloss.language.candidate import TRAINED, Outcome, State
 from symloss.running.config import Stop
 from symloss.running.observer import Progress
-from symloss.running.store import TRAINED
 from symloss.searching.archive import HallOfFame
+from symloss.searching.told import Told
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -93,7 +93,7 @@ class Tally:
         """Distinct candidates trained."""
         return sum(self.counts[state] for state in TRAINED)
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
+    def add(self, outcomes: Sequence[Outcome | Told]) -> None:
         """Count a told batch."""
         self.batches += 1
         self.candidates += len(outcomes)
@@ -159,7 +159,7 @@ class Ending:
         """Whether the batch that comes next was told in an earlier session."""
         return self.tally.batches < self.told
 
-    def told_batch(self, outcomes: Sequence[Outcome], archive: HallOfFame) -> None:
+    def told_batch(self, outcomes: Sequence[Outcome | Told], archive: HallOfFame) -> None:
         """Count a batch that the search was told, and look who leads now."""
         self.tally.add(outcomes)
         leader = archive.leader()

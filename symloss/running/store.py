@@ -23,12 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import RunError
-from symloss.language.candidate import MEASURED, Candidate, Measurement, Outcome, State
+from symloss.language.candidate import MEASURED, TRAINED, Candidate, Measurement, Outcome, State
 from symloss.language.formula import Canonical
-from symloss.running.storefile import create_file, guarded, open_file, read_file
+from symloss.running import recollection
+from symloss.running.reached import Reached
+from symloss.running.recollection import Standings, readings_of, row_of, span_of, standings_of, told_of
+from symloss.running.storefile import create_file, guarded, has_table, open_file, read_file
+from symloss.searching.told import Told
 
 TOGETHER = 0.2  # seconds of writing that become durable together: a disk may take 10 ms to say that it has a page
-TRAINED = (State.SCORED, State.STOPPED, State.DIVERGED, State.TIMED_OUT, State.CRASHED)
 
 # What a run's result is: everything but timings and the machine.
 _RESULT = (
@@ -45,7 +48,7 @@ _RESULT = (
 # Facts about a run that are read again, and what they are.
 _FACTS: dict[str, tuple[type, ...]] = {
     "name": (str,), "slot": (str,), "metric": (str,), "maximise": (bool,), "stack": (str,), "stack_members": (int,),
-    "ended": (str,), "sessions": (list,), "finals": (dict, type(None)), "free_tests": (dict,),
+    "ended": (str,), "sessions": (list,), "finals": (dict, type(None)), "free_tests": (dict,), "reached": (dict,),
 }  # fmt: skip
 
 
@@ -131,6 +134,8 @@ class RunStore:
         self.path = path
         self._connection = connection
         self._closed = False
+        with guarded(path):
+            self._keeps_told = has_table(connection, "told")
         self._kept = -math.inf  # when the last transaction became durable
 
     @classmethod
@@ -207,10 +212,15 @@ class RunStore:
         with self._transaction(together=True) as connection:
             _insert_outcomes(connection, list(outcomes))
 
-    def write_told(self, batch: StoredBatch, meta: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Keep that the search was told a batch, and facts; being told it again on a resume changes nothing."""
+    def write_told(
+        self, batch: StoredBatch, told: Sequence[Told] = (), meta: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """Keep that the search was told a batch, what it learnt, and facts; a batch that was told before stays."""
         row = (batch.number, batch.candidates, batch.best, batch.seconds)
         with self._transaction(together=True) as connection:
+            if told:
+                connection.execute(recollection.INSERT, row_of(batch.number, told))
+                connection.executemany(_READ, readings_of(told))
             connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", row)
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _meta_rows(meta))
 
@@ -244,29 +254,19 @@ class RunStore:
 
     def candidates(self, first: int = 0, last: int | None = None) -> Iterator[StoredCandidate]:
         """Walk through the candidates by number."""
-        for row in self._rows(f"SELECT * FROM candidates {_BETWEEN}", (first, _end(last))):
-            try:
-                parents = tuple(int(number) for number in row[7].split())
-                number, batch, text, formula, key, complexity, fault = row[:7]
-                yield StoredCandidate(
-                    number, batch, text, formula, key, complexity, fault, parents, variation=row[8], seed=int(row[9])
-                )
-            except (ValueError, AttributeError) as error:
-                raise RunError(f"{self.path} is damaged: candidate {row[0]} cannot be read ({error}).") from error
+        return self._candidates("BETWEEN ? AND ?", (first, _end(last)))
 
     def outcomes(self, first: int = 0, last: int | None = None) -> dict[int, Outcome]:
         """Return candidate number -> outcome with its measurements."""
-        bounds = (first, _end(last))
-        rows = self._rows(
-            "SELECT candidate, step, learning_rate, seed, metric, value FROM measurements "
-            "WHERE candidate BETWEEN ? AND ? ORDER BY candidate, step, learning_rate, seed, metric", bounds,
-        )  # fmt: skip
-        measured = {number: _measurements(own) for number, own in groupby(rows, key=lambda row: row[0])}
-        ends = self._rows(
-            "SELECT candidate, state, reason, twin, seconds, formula, key, complexity FROM outcomes "
-            "JOIN candidates ON number = candidate WHERE candidate BETWEEN ? AND ?", bounds,
-        )  # fmt: skip
-        return {row[0]: self._outcome(row, measured.get(row[0], ())) for row in ends}
+        return self._outcomes("BETWEEN ? AND ?", (first, _end(last)))
+
+    def some(self, numbers: Sequence[int]) -> Iterator[tuple[StoredCandidate, Outcome | None]]:
+        """Walk through some candidates by number, and their outcomes; None where one is still in training."""
+        for part in batched(sorted(numbers)):
+            among = _among(part)
+            outcomes = self._outcomes(among, part)
+            for candidate in self._candidates(among, part):
+                yield candidate, outcomes.get(candidate.number)
 
     def trials(self) -> dict[str, Trial]:
         """Return job -> trial, all that the finals have trained."""
@@ -298,14 +298,21 @@ class RunStore:
 
     def counts(self) -> dict[State, int]:
         """Return how many candidates ended in each state."""
-        rows = self._rows("SELECT state, COUNT(*) FROM outcomes GROUP BY state")
-        return {State(state): count for state, count in rows if state in set(State)}
+        sums = ", ".join(
+            f"SUM(state = '{state.value}')" for state in sorted(State)
+        )  # one look at each, without sorting them
+        found = zip(sorted(State), next(self._rows(f"SELECT {sums} FROM outcomes")), strict=True)
+        return {state: count for state, count in found if count}
+
+    def issued(self) -> int:
+        """Return how many candidates the search has issued."""
+        return int(next(self._rows("SELECT COUNT(*) FROM candidates"))[0])
 
     def reasons(self) -> dict[State, tuple[str, int]]:
-        """Return each state's commonest reason, and how many candidates ended for it."""
+        """Return each failed state's commonest reason, and how many ended for it."""
         rows = self._rows(
-            "SELECT state, reason, COUNT(*) AS times FROM outcomes WHERE reason != '' GROUP BY state, reason "
-            "ORDER BY times, reason DESC"
+            "SELECT state, reason, COUNT(*) AS times FROM outcomes WHERE state NOT IN ('scored', 'duplicate') "
+            "GROUP BY state, reason ORDER BY times, reason DESC"
         )
         return {State(state): (reason, times) for state, reason, times in rows if state in set(State)}
 
@@ -314,17 +321,69 @@ class RunStore:
         counts = self.counts()
         return sum(counts.get(state, 0) for state in TRAINED)
 
-    def reached(self) -> dict[int, int]:
-        """Return step -> how many trainings (candidate, learning rate, seed) went so far; diverged ones are unknown."""
+    def endings(self) -> list[tuple[str, str, int]]:
+        """Return state, reason and number of those that a free test ended, the commonest first; twins are one kind."""
         rows = self._rows(
-            "SELECT last, COUNT(*) FROM (SELECT MAX(step) AS last FROM measurements "
-            "GROUP BY candidate, learning_rate, seed) GROUP BY last ORDER BY last"
+            "SELECT state, reason, COUNT(*) AS times FROM outcomes WHERE state = 'rejected' GROUP BY reason UNION ALL "
+            "SELECT state, MIN(reason), COUNT(*) FROM outcomes WHERE state = 'duplicate' GROUP BY state "
+            "ORDER BY times DESC, state, reason"
         )
-        return dict(rows)
+        return list(rows)
+
+    def seconds(self) -> float:
+        """Return the mean training time of those that were trained; 0 when none was."""
+        states = ", ".join(f"'{state.value}'" for state in TRAINED)
+        (mean,) = next(self._rows(f"SELECT AVG(seconds) FROM outcomes WHERE state IN ({states})"))
+        return float(mean or 0.0)
+
+    def reached(self) -> Reached:
+        """Return how far trainings were measured, as of the last told batch; diverged ones are unknown."""
+        if (kept := self.meta().get("reached")) is not None:
+            return Reached.of_fact(kept, self.path)
+        last = (
+            "SELECT last, COUNT(*) FROM (SELECT MAX(step) AS last FROM measurements GROUP BY {}) GROUP BY last "
+            "ORDER BY last"
+        )
+        trainings, candidates = (
+            dict(self._rows(last.format(columns))) for columns in ("candidate, learning_rate, seed", "candidate")
+        )
+        return Reached(trainings, candidates)
+
+    def formulas(self, numbers: Sequence[int]) -> dict[int, Canonical]:
+        """Return candidate number -> its formula, of those whose formula was read."""
+        found: dict[int, Canonical] = {}
+        for part in batched(numbers):
+            query = f"SELECT number, formula, key, complexity FROM candidates WHERE number {_among(part)}"
+            rows = self._rows(f"{query} AND formula IS NOT NULL", part)
+            found |= {number: self._canonical(*read) for number, *read in rows}
+        return found
+
+    def parents(self, numbers: Sequence[int]) -> list[tuple[int, ...]]:
+        """Return the parents of some candidates, in the order of the candidates' numbers."""
+        found: list[tuple[int, ...]] = []
+        for part in batched(numbers):
+            rows = self._rows(f"SELECT parents FROM candidates WHERE number {_among(part)} ORDER BY number", part)
+            found += [tuple(int(each) for each in str(row[0]).split() if each.isdecimal()) for row in rows]
+        return found
+
+    def with_key(self, key: str) -> list[int]:
+        """Return the numbers of the candidates whose formula has this key, increasing."""
+        return [row[0] for row in self._rows("SELECT number FROM candidates WHERE key = ? ORDER BY number", (key,))]
 
     def batches(self) -> list[StoredBatch]:
         """Return the batches that the search was told about, in order."""
         return [StoredBatch(*row) for row in self._rows("SELECT * FROM batches ORDER BY number")]
+
+    def told(self, batch: int) -> list[Told] | None:
+        """Return what the search was told of a batch; None where nothing is kept, as of one of an older version."""
+        row = next(self._rows(recollection.SELECT, (batch,)), None) if self._keeps_told else None
+        if row is None:
+            return None
+        return told_of(row, list(self._rows(recollection.TEXTS, span_of(row, self.path))), self.path)
+
+    def standings(self) -> Standings:
+        """Return how all told candidates stand; see `told`."""
+        return standings_of(self._rows(recollection.STANDINGS) if self._keeps_told else (), self.path)
 
     def digest(self) -> str:
         """Return a sha256 over everything but timings and the machine: equal for equal results."""
@@ -360,6 +419,29 @@ class RunStore:
                 self._connection.execute("COMMIT")
                 self._kept = time.monotonic()
 
+    def _candidates(self, where: str, values: Sequence[int]) -> Iterator[StoredCandidate]:
+        for row in self._rows(f"SELECT * FROM candidates WHERE number {where} ORDER BY number", values):
+            try:
+                parents = tuple(int(number) for number in row[7].split())
+                number, batch, text, formula, key, complexity, fault = row[:7]
+                yield StoredCandidate(
+                    number, batch, text, formula, key, complexity, fault, parents, variation=row[8], seed=int(row[9])
+                )
+            except (ValueError, AttributeError) as error:
+                raise RunError(f"{self.path} is damaged: candidate {row[0]} cannot be read ({error}).") from error
+
+    def _outcomes(self, where: str, values: Sequence[int]) -> dict[int, Outcome]:
+        rows = self._rows(
+            "SELECT candidate, step, learning_rate, seed, metric, value FROM measurements "
+            f"WHERE candidate {where} ORDER BY candidate, step, learning_rate, seed, metric", values,
+        )  # fmt: skip
+        measured = {number: _measurements(own) for number, own in groupby(rows, key=lambda row: row[0])}
+        ends = self._rows(
+            "SELECT candidate, state, reason, twin, seconds, formula, key, complexity FROM outcomes "
+            f"JOIN candidates ON number = candidate WHERE candidate {where}", values,
+        )  # fmt: skip
+        return {row[0]: self._outcome(row, measured.get(row[0], ())) for row in ends}
+
     def _outcome(self, row: tuple[Any, ...], measurements: tuple[Measurement, ...]) -> Outcome:
         number, state, reason, twin, seconds, *read = row
         scored, doubled = state == State.SCORED, state == State.DUPLICATE
@@ -384,7 +466,17 @@ class RunStore:
         return Canonical(key, text, complexity)
 
 
+def batched(numbers: Sequence[int], most: int = 500) -> Iterator[Sequence[int]]:
+    """Cut numbers into parts of a size that one query takes."""
+    return (numbers[start : start + most] for start in range(0, len(numbers), most))
+
+
+def _among(numbers: Sequence[int]) -> str:
+    return f"IN ({', '.join('?' * len(numbers))})"
+
+
 _PROPOSED = "number, batch, text, fault, parents, variation, seed"  # of a candidate, by the search
+_READ = "UPDATE candidates SET formula = ?, key = ?, complexity = ? WHERE number = ?"
 _BETWEEN = "WHERE number BETWEEN ? AND ? ORDER BY number"
 
 
@@ -402,7 +494,7 @@ def _insert_outcomes(connection: sqlite3.Connection, outcomes: Sequence[Outcome]
     ends = [(each.candidate, each.state.value, each.reason, each.twin, each.seconds) for each in outcomes]
     measured = [row for each in outcomes for row in _measurement_rows(each.candidate, each.measurements)]
     read = [(f.text, f.key, f.complexity, each.candidate) for each in outcomes if (f := each.formula) is not None]
-    connection.executemany("UPDATE candidates SET formula = ?, key = ?, complexity = ? WHERE number = ?", read)
+    connection.executemany(_READ, read)
     connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?)", ends)
     connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?)", measured)
 

@@ -9,15 +9,17 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from symloss.errors import RunError
+from symloss.running.recollection import SCHEMA
 
 APPLICATION = 0x53594D4C  # "SYML", so that another program's file is known as such
-VERSION = 2  # 2: candidates may be stopped at a rung
+VERSION = 3  # 2: candidates may be stopped at a rung; 3: what the search was told is kept
 WAIT = 30.0  # seconds that a reader waits for a transaction to end
 TABLES = {
     "meta", "candidates", "outcomes", "measurements", "batches", "trials", "trial_measurements", "trial_outputs",
 }  # fmt: skip
+SINCE = {"told": 3}  # table -> the first version that has it
 
-_SCHEMA = """
+_SCHEMA = f"""{SCHEMA}
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE candidates (
     number INTEGER PRIMARY KEY, batch INTEGER NOT NULL, text TEXT NOT NULL, formula TEXT, key TEXT, complexity INTEGER,
@@ -75,10 +77,12 @@ def open_file(path: Path) -> sqlite3.Connection:
     """
     _check_exists(path)
     with _opening(path, "rw") as connection:
-        _check_ours(path, connection)
+        version = _check_ours(path, connection)
         said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if said != "ok":
             raise RunError(f"{path} is damaged: {said}. What can be read can still be shown; start a new run to go on.")
+        if version < VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         return connection
 
 
@@ -131,7 +135,7 @@ def _check_exists(path: Path) -> None:
         raise RunError(f"{path} is empty: the run ended before it began. Remove its directory and start anew.")
 
 
-def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
+def _check_ours(path: Path, connection: sqlite3.Connection) -> int:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION:
@@ -139,9 +143,16 @@ def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
     if version > VERSION:
         raise RunError(f"{path} has version {version}, written by a newer symloss; this one reads up to {VERSION}.")
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    missing = TABLES - tables
+    missing = TABLES.union(name for name, since in SINCE.items() if version >= since) - tables
     if missing:
         raise RunError(f"{path} is damaged: it lacks the table {min(missing)}.")
+    return int(version)
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether a file holds a table that came with a later version."""
+    query = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return bool(connection.execute(query, (name,)).fetchone()[0])
 
 
 @contextmanager

@@ -75,7 +75,7 @@ class HallOfFame:
             return
         first = number if twin is None else twin
         known = self._entries.get(first)
-        formula = formula or self._simpler(text, known)
+        formula = formula or self.read_simpler(text, first)
         if formula is None or bytes.fromhex(formula.key) in self._keys:
             return
         self._keys.add(bytes.fromhex(formula.key))
@@ -85,14 +85,27 @@ class HallOfFame:
             if self._leader is None or _rank(entry) < _rank(self._entries[self._leader]):
                 self._leader = first
 
-    def _simpler(self, text: str, known: Entry | None) -> Canonical | None:
-        """Read a twin's text when it has fewer words than the simplest known twin has nodes; most have more."""
+    def read_simpler(self, text: str, twin: int) -> Canonical | None:
+        """Read a twin's text when it has fewer words than the simplest known twin has nodes; most have more.
+
+        Args:
+            twin: number of the first candidate with the same gradient.
+        """
+        known = self._entries.get(twin)
         if known is not None and count_words(text) >= known.complexity:
             return None
         try:
             return _read(text, self._slot).canonical()
         except FormulaError:
             return None
+
+    def holds(self, number: int, twin: int) -> bool:
+        """Whether a candidate stands for itself and its twins.
+
+        Args:
+            twin: number of the first candidate with the same gradient.
+        """
+        return twin in self._entries and self._entries[twin].number == number
 
     def leader(self) -> Entry | None:
         """Return the fittest formula, at once."""

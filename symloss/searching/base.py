@@ -15,10 +15,11 @@ from symloss.errors import RunError
 from symloss.language.candidate import Candidate, Outcome, State
 from symloss.language.grammar import Grammar
 from symloss.language.probing import Finding, Prober
-from symloss.language.tree import Tree, grow
+from symloss.language.tree import StoredTree, Tree, grow
 from symloss.searching.archive import HallOfFame
-from symloss.searching.fitness import NO_PROMISE, Judge, Promise
+from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
 from symloss.searching.selection import Individual
+from symloss.searching.told import Told
 from symloss.searching.variation import repair
 from symloss.settings import setting, whole
 
@@ -125,8 +126,11 @@ class Search:
         self._issued += count
         return [candidate for candidate, _ in self._asked]
 
-    def tell(self, outcomes: Sequence[Outcome]) -> None:
+    def tell(self, outcomes: Sequence[Outcome]) -> list[Told]:
         """Take the outcomes of the whole asked batch, in asked order; a duplicate's fitness is its twin's.
+
+        Returns:
+            What was learnt of each; `recall` learns it again.
 
         Raises:
             RunError: the outcomes are not those of the batch.
@@ -135,15 +139,29 @@ class Search:
         numbers = [candidate.number for candidate, _ in self._asked]
         if [outcome.candidate for outcome in outcomes] != numbers:
             raise RunError(_mismatch(numbers, [outcome.candidate for outcome in outcomes]))
-        origins, fitness = self._scored(outcomes)
-        self._origins.extend(origins)
-        self._fitness.extend(fitness)
-        self._promises |= {
-            each.candidate: self._judge.promise(each) for each in outcomes if each.state is State.STOPPED
-        }
-        pairs = zip(self._asked, outcomes, strict=True)
-        self._method.absorb([self._enter(candidate, tree, outcome) for (candidate, tree), outcome in pairs])
+        told: list[Told] = []
+        for (candidate, tree), outcome in zip(self._asked, outcomes, strict=True):
+            told.append(self._told(candidate, tree, outcome))
+            self._enter(told[-1])
+        trees = [tree for _, tree in self._asked]
         self._asked = []
+        self._method.absorb([individual(each, tree) for each, tree in zip(told, trees, strict=True)])
+        return told
+
+    def recall(self, told: Sequence[Told]) -> None:
+        """Learn a whole batch that was told before, as if it had been asked and told now.
+
+        Raises:
+            RunError: it is not the batch that comes next.
+        """
+        numbers = [each.number for each in told]
+        if self._asked or numbers != list(range(self._issued, self._issued + len(told))):
+            raise RunError(f"search: candidates {_brief(numbers)} are recalled, but {self._issued} comes next.")
+        self._issued += len(told)
+        for each in told:
+            self._proposed.add(each.digest)
+            self._enter(each)
+        self._method.absorb([individual(each, StoredTree(each.text, self._grammar)) for each in told])
 
     def _issue(self, number: int) -> tuple[Candidate, Tree]:
         seed = candidate_seed(self._seed, number)
@@ -164,34 +182,41 @@ class Search:
                 break
         return draft, finding
 
-    def _scored(self, outcomes: Sequence[Outcome]) -> tuple[list[int], list[float]]:
-        told = len(self._origins)  # candidates are numbered without gaps
-        origins: list[int] = []
-        fitness: list[float] = []
-        for outcome in outcomes:
-            twin = outcome.twin
-            if twin is None:
-                origins.append(outcome.candidate)
-                fitness.append(self._judge.fitness(outcome))
-            elif twin < told:
-                origins.append(self._origins[twin])
-                fitness.append(self._fitness[twin])
-            elif twin - told < len(origins):
-                origins.append(origins[twin - told])
-                fitness.append(fitness[twin - told])
-            else:
-                pair = f"candidate {outcome.candidate} is told to be the twin of {twin}"
-                raise RunError(f"search: {pair}, which was not told before.")
-        return origins, fitness
+    def _told(self, candidate: Candidate, tree: Tree, outcome: Outcome) -> Told:
+        number, twin = candidate.number, outcome.twin
+        if twin is not None and twin >= len(self._origins):
+            raise RunError(f"search: candidate {number} is told to be the twin of {twin}, which was not told before.")
+        origin = number if twin is None else self._origins[twin]
+        scored = self._judge.fitness(outcome) if twin is None else self._fitness[twin]
+        promise = self._judge.promise(outcome) if twin is None else self._promises.get(origin, NO_PROMISE)
+        formula = outcome.formula
+        if twin is not None and scored > FAILED:
+            formula = self.archive.read_simpler(candidate.text, origin)
+        return Told(
+            number=number,
+            text=candidate.text,
+            digest=candidate.finding.digest,
+            state=outcome.state,
+            origin=origin,
+            fitness=scored,
+            complexity=tree.size if outcome.formula is None else outcome.formula.complexity,
+            formula=formula,
+            promise=promise,
+            worth_training=not candidate.finding.failed and twin is None,
+        )
 
-    def _enter(self, candidate: Candidate, tree: Tree, outcome: Outcome) -> Individual:
-        number, formula = candidate.number, outcome.formula
-        origin, fitness = self._origins[number], self._fitness[number]
-        promise = self._promises.get(origin, NO_PROMISE)
-        self._barren = self._barren + 1 if outcome.state in UNTRAINED else 0
-        self.archive.add(number, candidate.text, fitness, formula, origin)
-        complexity = tree.size if formula is None else formula.complexity
-        return Individual(number, origin, tree, fitness, complexity, promise)
+    def _enter(self, told: Told) -> None:
+        self._origins.append(told.origin)
+        self._fitness.append(told.fitness)
+        if told.promise != NO_PROMISE:
+            self._promises[told.origin] = told.promise
+        self._barren = self._barren + 1 if told.state in UNTRAINED else 0
+        self.archive.add(told.number, told.text, told.fitness, told.formula, told.origin)
+
+
+def individual(told: Told, tree: Tree) -> Individual:
+    """Return a told candidate as selection sees it."""
+    return Individual(told.number, told.origin, tree, told.fitness, told.complexity, told.promise)
 
 
 def candidate_seed(seed: int, number: int) -> int:

@@ -16,7 +16,7 @@ from symloss.telling.plot import canvas
 from symloss.telling.report.drawing import staircase
 from symloss.telling.report.material import Material, gather
 from symloss.telling.report.pictures import better_part
-from symloss.telling.report.sample import improvements
+from symloss.telling.report.sample import improvements, scored_rows
 from symloss.telling.show import shorten
 
 _ACCENT, _GREY, _INK = "#1d5fa6", "#9aa0ab", "#2b2f36"
@@ -44,7 +44,7 @@ def _front(material: Material, panels: list[Any]) -> None:
     axes, front = panels[0], material.front
     if not front:
         raise _nothing(material)
-    points = [(row.candidate.complexity, row.fitness) for row in material.trained if row.fitness is not None]
+    points = [(row.candidate.complexity, row.fitness) for row in scored_rows(material)]
     axes.plot(*_columns(points), "o", color=_GREY, markersize=3, alpha=0.45, markeredgewidth=0, rasterized=True)
     end = max(float(x or 0) for x, _ in points) + 0.5
     steps = staircase([(float(each.complexity), each.fitness) for each in front], end)
@@ -65,9 +65,9 @@ def _progress(material: Material, panels: list[Any]) -> None:
     axes, best = panels[0], improvements(material)
     if not best:
         raise _nothing(material)
-    points = [(row.place, row.fitness) for row in material.trained if row.fitness is not None]
+    points = [(row.place, row.fitness) for row in scored_rows(material)]
     axes.plot(*_columns(points), "o", color=_GREY, markersize=3, alpha=0.45, markeredgewidth=0, rasterized=True)
-    steps = staircase([(float(row.place or 0), float(row.fitness or 0)) for row in best], len(material.trained))
+    steps = staircase([(float(row.place or 0), float(row.fitness or 0)) for row in best], material.trained)
     axes.plot(*_columns(steps), color=_ACCENT, linewidth=1.5, label="best so far")
     axes.set_xlabel("candidates trained")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -124,7 +124,7 @@ def draw_run(run: str | Path, kind: str, path: Path) -> int:
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
         figure.draw(material, panels)
-    return len(material.rows)
+    return material.total
 
 
 RUN_FIGURES: dict[str, RunFigure] = {
@@ -135,8 +135,7 @@ RUN_FIGURES: dict[str, RunFigure] = {
 
 
 def _judged(axes: Any, material: Material) -> None:
-    scored = [row.fitness for row in material.trained if row.fitness is not None]
-    axes.set_ylim(*better_part(scored, material.maximise))
+    axes.set_ylim(*better_part(material.scored.tolist(), material.maximise))
     axes.set_ylabel(f"{_plain(material.metric)} on validation")
 
 

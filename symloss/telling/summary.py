@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
-from symloss.language.candidate import MEASURED, TRAINABLE, State
+from symloss.language.candidate import MEASURED, TRAINABLE, TRAINED, State
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
 from symloss.running.trials import FOUND
 from symloss.running.verdict import p_words
 from symloss.telling.analysis import CLASSES
 from symloss.telling.progress import duration
-from symloss.telling.ranking import Ranked, front_of, rank_run
+from symloss.telling.ranking import rank_run
 from symloss.telling.show import (
     decimals_for,
     describe_formula,
@@ -45,9 +45,10 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
     """
     run = find_run(path)
     with RunStore.read(run.store) as store:
-        meta, batches, ranked = store.meta(), store.batches(), rank_run(store)
-        counts, reasons, evaluated = store.counts(), store.reasons(), store.evaluations()
-        rungs = _rungs(store.reached())
+        meta, batches = store.meta(), store.batches()
+        ranking = rank_run(store, TOP)
+        counts, reasons = store.counts(), store.reasons()
+        rungs = _rungs(store.reached().trainings)
     return {
         "kind": "run",
         "run": str(run.path),
@@ -58,16 +59,16 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "ended": meta.get("ended", ""),
         "batches": len(batches),
         "candidates": sum(counts.values()),
-        "evaluated": evaluated,
+        "evaluated": sum(counts.get(state, 0) for state in TRAINED),
         "counts": {state.value: count for state, count in counts.items()},
         "free_tests": meta.get("free_tests", {}),
         "reasons": {state.value: {"reason": reason, "times": times} for state, (reason, times) in reasons.items()},
         "rungs": rungs,
         "seconds": sum(session.get("seconds", 0.0) for session in meta["sessions"]),
-        "front": [asdict(each) for each in front_of(ranked)],
-        "best": [asdict(each) for each in ranked[:TOP]],
+        "front": [asdict(each) for each in ranking.front],
+        "best": [asdict(each) for each in ranking.best],
         "finals": meta.get("finals"),
-        "winner": _winner(str(run.path), ranked, classes),
+        "winner": _winner(str(run.path), classes) if ranking.best else None,
         "sessions": meta["sessions"],
         "report": str(run.report) if run.report.exists() else None,
     }
@@ -81,9 +82,7 @@ def _rungs(reached: Mapping[int, int]) -> dict[str, Any]:
     return {"trainings": trainings, "stopped": stopped, "saved": unspent / (last * trainings) if trainings else 0.0}
 
 
-def _winner(path: str, ranked: list[Ranked], classes: int) -> dict[str, Any] | None:
-    if not ranked:
-        return None
+def _winner(path: str, classes: int) -> dict[str, Any]:
     try:
         return describe_formula(find_target(path if "/" in path else f"./{path}"), classes)
     except RunError as error:

@@ -132,7 +132,7 @@ def _of_run(path: Path) -> Target:
         loss = read_winner(run)
         return Target("run", path.resolve().name, loss.formula, f"winner of {path}", loss.evidence)
     with RunStore.read(run.store) as store:
-        ranked, slot = rank_run(store), store.meta()["slot"]
+        ranked, slot = rank_run(store, 1).best, store.meta()["slot"]
     if not ranked:
         raise RunError(f"{path} has no scored formula yet. Go on with `symloss resume {path}`.")
     note = f"best of the search on validation data, not tried in finals yet: {ranked[0].fitness:.4g}"

@@ -70,6 +70,34 @@ def test_the_same_outcomes_lead_to_the_same_candidates(name: str) -> None:
 
 
 @names
+def test_what_was_told_is_recalled_without_being_proposed_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, told, judge = make(name), [], Bench()
+    for _ in range(5):
+        told.append(first.tell(judge(first.ask())))
+    second = make(name)
+    with monkeypatch.context() as blocked:
+        blocked.setattr(second._method, "propose", None)  # would raise
+        for batch in told:
+            second.recall(batch)
+    assert second.archive.best(1000) == first.archive.best(1000)
+    for _ in range(3):
+        asked = first.ask()
+        assert second.ask() == asked
+        outcomes = judge(asked)
+        assert second.tell(outcomes) == first.tell(outcomes)
+
+
+@names
+def test_only_the_batch_that_comes_next_is_recalled(name: str) -> None:
+    search = make(name)
+    told = search.tell(Bench()(search.ask()))
+    with pytest.raises(RunError, match=rf"are recalled, but {len(told)} comes next"):
+        search.recall(told)
+    with pytest.raises(RunError, match="are recalled, but 0 comes next"):
+        make(name).recall(told[1:])
+
+
+@names
 def test_another_seed_leads_elsewhere(name: str) -> None:
     assert run(make(name), 1)[0].text != run(make(name, seed=1), 1)[0].text or run(make(name), 1) != run(
         make(name, seed=1), 1

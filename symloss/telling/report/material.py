@@ -6,24 +6,32 @@ Read from the run store alone, also while a driver is writing it; a file that is
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from symloss.errors import RunError, SymlossError
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import Formula, parse
+from symloss.running.reached import Reached
+from symloss.running.recollection import Standings
 from symloss.running.rundir import RunDirectory, find_run, read_text
-from symloss.running.store import TRAINED, RunStore, StoredBatch, StoredCandidate
-from symloss.searching.fitness import FAILED, Judge
+from symloss.running.store import RunStore, StoredBatch, StoredCandidate
 from symloss.telling.analysis import CLASSES
-from symloss.telling.ranking import Ranked, front_of, rank, scores_of
+from symloss.telling.ranking import Ranked, Ranking, rank, stand
+from symloss.telling.report.choice import choose
 from symloss.telling.show import shorten, visible
 
+IN_TRAINING = "in training"
+BEST = 200  # formulas by fitness that are looked at
 NAME = 60  # characters of a name that a task's file gives
 
 
@@ -55,7 +63,7 @@ class Row:
     @property
     def ending(self) -> str:
         """Its state in words."""
-        return "in training" if self.outcome is None else self.outcome.state.value.replace("_", " ")
+        return IN_TRAINING if self.outcome is None else self.outcome.state.value.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,13 @@ class Material:
         read_at: seconds since the epoch.
         facts: about the run, by name.
         classes: of the task's outputs, where finals have seen them; else as everywhere.
-        rows: all candidates by number.
+        standings: how all candidates stand that have ended.
+        total: candidates that the search has issued.
+        counts: how many candidates ended in each way, the commonest first.
+        endings: see `RunStore.endings`.
+        mean_seconds: of training a candidate.
+        reached: how far trainings were measured.
+        rows: candidates by number: all, or of a large run those that a report may hold.
         experiment, grammar: the texts of the run's files, or why they cannot be read.
     """
 
@@ -77,8 +91,14 @@ class Material:
     facts: Mapping[str, Any]
     batches: tuple[StoredBatch, ...]
     classes: int
+    standings: Standings
+    total: int
+    counts: Mapping[str, int]
+    endings: Sequence[tuple[str, str, int]]
+    mean_seconds: float
+    reached: Reached
     rows: tuple[Row, ...]
-    ranked: tuple[Ranked, ...]
+    ranking: Ranking
     experiment: str
     grammar: str
     per_seed: Mapping[str, tuple[float, ...]]
@@ -104,19 +124,25 @@ class Material:
         return self.facts.get("finals")
 
     @cached_property
-    def counts(self) -> dict[str, int]:
-        """How many candidates ended in each way, the commonest first."""
-        return dict(Counter(row.ending for row in self.rows).most_common())
+    def trained(self) -> int:
+        """How many candidates were trained."""
+        return int(self.standings.trained.sum())
 
     @cached_property
-    def trained(self) -> list[Row]:
-        """The candidates that were trained, in order."""
-        return [row for row in self.rows if row.place is not None]
+    def scored(self) -> NDArray[np.float64]:
+        """Fitness of the trained candidates that have one, in the metric's own units and in order."""
+        fitness = self.standings.fitness[self.standings.trained]
+        return (1 if self.maximise else -1) * fitness[np.isfinite(fitness)]
 
-    @cached_property
-    def front(self) -> list[Ranked]:
+    @property
+    def ranked(self) -> tuple[Ranked, ...]:
+        """The best formulas, best first."""
+        return self.ranking.best
+
+    @property
+    def front(self) -> tuple[Ranked, ...]:
         """The Pareto front of fitness against complexity, simplest first."""
-        return front_of(list(self.ranked))
+        return self.ranking.front
 
     @cached_property
     def seconds(self) -> float:
@@ -135,9 +161,7 @@ class Material:
     @cached_property
     def winner(self) -> Ranked | None:
         """The winner of the finals, or the best of the search before them; None while nothing was scored."""
-        chosen = None if self.finals is None else self.finals.get("winner")
-        found = next((each for each in self.ranked if each.formula == chosen), None)
-        return found or (self.ranked[0] if self.ranked else None)
+        return self.ranking.named or (self.ranked[0] if self.ranked else None)
 
     @cached_property
     def formula(self) -> Formula | None:
@@ -170,39 +194,51 @@ def gather(path: str | Path, live: bool | None = None) -> Material:
     run = find_run(path)
     with RunStore.read(run.store) as store:
         facts, batches = store.meta(), tuple(store.batches())
-        judge = Judge(facts["metric"], facts["maximise"])
-        candidates, outcomes = list(store.candidates()), store.outcomes()
+        standings, total, counts = stand(store), store.issued(), store.counts()
+        ranking = rank(store, standings, BEST, _winner(facts))
         width = store.width() if facts["slot"] == "classification" else None
         per_seed = _per_seed(store, str(facts["metric"])) if facts.get("finals") else {}
-    scores = scores_of(outcomes, judge)
-    return Material(
-        run=run,
-        live=run.is_driven() if live is None else live,
-        read_at=time.time(),
-        facts=facts,
-        batches=batches,
-        classes=CLASSES if width is None or width < 2 else width,
-        rows=tuple(_rows(candidates, outcomes, scores, 1 if judge.maximise else -1)),
-        ranked=tuple(rank(candidates, outcomes, scores, str(facts["slot"]), judge.maximise)),
-        experiment=_text(run.experiment),
-        grammar=_text(run.grammar),
-        per_seed=per_seed,
-    )
+        return Material(
+            run=run,
+            live=run.is_driven() if live is None else live,
+            read_at=time.time(),
+            facts=facts,
+            batches=batches,
+            classes=CLASSES if width is None or width < 2 else width,
+            standings=standings,
+            total=total,
+            counts=_in_words(counts, total),
+            endings=store.endings(),
+            mean_seconds=store.seconds(),
+            reached=store.reached(),
+            rows=tuple(_rows(store, choose(store, standings, ranking, total), standings, facts["maximise"])),
+            ranking=ranking,
+            experiment=_text(run.experiment),
+            grammar=_text(run.grammar),
+            per_seed=per_seed,
+        )
 
 
-def _rows(
-    candidates: list[StoredCandidate], outcomes: Mapping[int, Outcome], scores: Mapping[int, float], sign: int
-) -> list[Row]:
-    rows, place = [], 0
-    for each in candidates:
-        outcome = outcomes.get(each.number)
-        trained = outcome is not None and outcome.state in TRAINED
-        place += trained
-        first = each.number if outcome is None or outcome.twin is None else outcome.twin
-        score = scores.get(first, FAILED)
-        fitness = None if score == FAILED else sign * score
-        rows.append(Row(each, outcome, fitness, place if trained else None))
-    return rows
+def _winner(facts: Mapping[str, Any]) -> str | None:
+    winner = (facts.get("finals") or {}).get("winner")
+    return winner if isinstance(winner, str) else None
+
+
+def _in_words(counts: Mapping[State, int], total: int) -> dict[str, int]:
+    named = Counter({state.value.replace("_", " "): count for state, count in counts.items()})
+    named.update({IN_TRAINING: total - sum(counts.values())})
+    return {name: count for name, count in named.most_common() if count > 0}
+
+
+def _rows(store: RunStore, numbers: Sequence[int], standings: Standings, maximise: bool) -> Iterator[Row]:
+    places = np.cumsum(standings.trained)
+    sign = 1 if maximise else -1
+    for candidate, outcome in store.some(numbers):
+        at = int(np.searchsorted(standings.numbers, candidate.number))
+        known = at < len(standings) and standings.numbers[at] == candidate.number
+        fitness = sign * float(standings.fitness[at]) if known else math.nan
+        place = int(places[at]) if known and standings.trained[at] else None
+        yield Row(candidate, outcome, fitness if math.isfinite(fitness) else None, place)
 
 
 def _per_seed(store: RunStore, metric: str) -> dict[str, tuple[float, ...]]:

@@ -18,9 +18,10 @@ from markupsafe import Markup
 
 from symloss import __version__
 from symloss.telling.progress import duration
+from symloss.telling.report.choice import MOST
 from symloss.telling.report.material import Material
 from symloss.telling.report.payload import as_json, payload
-from symloss.telling.report.sample import BYTES, MOST
+from symloss.telling.report.sample import BYTES
 from symloss.telling.report.sections import SECTIONS, Draft
 from symloss.telling.show import cell, shorten, visible
 

@@ -33,7 +33,7 @@ def better_part(values: Sequence[float], maximise: bool) -> Span:
 
 def progress_picture(material: Material, best: Sequence[Row], shown: Sequence[Row], span: Span) -> Markup:
     """Draw fitness over evaluations, and the running best."""
-    total = max(1, len(material.trained))
+    total = max(1, material.trained)
     axes = Axes((0, total * 1.01), span, "candidates trained", f"{material.metric} on validation", whole=True)
     steps = staircase([(float(row.place or 0), _number(row.fitness)) for row in best], total)
     marks = [cloud(axes, _places(shown)), line(axes, steps, "best"), dots(axes, steps[:1], "mark", 3.5)]

@@ -55,4 +55,4 @@ def write_report(run: str | Path, output: Path | None = None, live: bool | None 
         write_whole(file, text)
     except RunError as error:
         raise RunError(f"{error} Give another file with -o.") from error
-    return Report(file, len(text.encode()), len(material.rows), material.live)
+    return Report(file, len(text.encode()), material.total, material.live)

@@ -5,24 +5,24 @@ What is left out is counted, and the report says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from symloss.telling.report.material import Material, Row
+from symloss.telling.report.choice import MOST, evenly, improving
+from symloss.telling.report.material import BEST, Material, Row
 
-MOST = 1500  # candidates
 BYTES = 150_000  # of their texts
 LONGEST = 400  # characters of one text
-_BEST = 200  # formulas by fitness that are always held
 
 
 def improvements(material: Material) -> list[Row]:
     """Return the candidates that were better than everything before them, in order."""
-    sign, best, found = 1 if material.maximise else -1, None, []
-    for row in material.trained:
-        if row.fitness is not None and (best is None or sign * row.fitness > best):
-            best = sign * row.fitness
-            found.append(row)
-    return found
+    numbers = set(improving(material.standings))
+    return [row for row in material.rows if row.number in numbers]
+
+
+def scored_rows(material: Material) -> list[Row]:
+    """Return the candidates at hand that were trained and have a fitness, in order."""
+    return [row for row in material.rows if row.place is not None and row.fitness is not None]
 
 
 def sample(material: Material, family: Iterable[int] = (), most: int = MOST, size: int = BYTES) -> list[Row]:
@@ -35,9 +35,9 @@ def sample(material: Material, family: Iterable[int] = (), most: int = MOST, siz
     first = [each.number for each in material.front]
     first += [row.number for row in improvements(material)]
     first += [number for number in family if number in rows]
-    first += [each.number for each in material.ranked[:_BEST]]
-    scored = [row.number for row in material.trained if row.fitness is not None]
-    wanted = dict.fromkeys([*first, *_evenly(scored, most), *_evenly(list(rows), most)])
+    first += [each.number for each in material.ranked[:BEST]]
+    scored = [row.number for row in scored_rows(material)]
+    wanted = dict.fromkeys([*first, *evenly(scored, most), *evenly(list(rows), most)])
     chosen: list[int] = []
     for number in wanted:
         size -= min(LONGEST, len(rows[number].shown.encode())) + _reason_size(rows[number])
@@ -49,17 +49,3 @@ def sample(material: Material, family: Iterable[int] = (), most: int = MOST, siz
 
 def _reason_size(row: Row) -> int:
     return 0 if row.outcome is None or row.outcome.twin is not None else min(LONGEST, len(row.outcome.reason.encode()))
-
-
-def _evenly(numbers: Sequence[int], count: int) -> list[int]:
-    """Return up to `count` of the numbers: a few far apart first, then those between, so that any beginning is even."""
-    if not numbers:
-        return []
-    stride = 1
-    while stride * 2 <= len(numbers):
-        stride *= 2
-    found: dict[int, None] = {}
-    while stride and len(found) < count:
-        found |= dict.fromkeys(numbers[::stride])
-        stride //= 2
-    return list(found)

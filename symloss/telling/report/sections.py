@@ -28,7 +28,7 @@ from symloss.telling.report.pictures import (
 )
 from symloss.telling.report.proof import proof
 from symloss.telling.report.sample import improvements, sample
-from symloss.telling.report.savings import mean_seconds, rungs, savings
+from symloss.telling.report.savings import rungs, savings
 from symloss.telling.report.source import source
 from symloss.telling.show import shorten
 
@@ -68,8 +68,7 @@ class Draft:
         self.best = improvements(material)
         kin = [] if self.family is None else [row.number for row in self.family.members]
         self.shown = sample(material, kin, self.most, self.size)
-        scored = [row.fitness for row in material.trained if row.fitness is not None]
-        self.span = better_part(scored, material.maximise)
+        self.span = better_part(material.scored.tolist(), material.maximise)
         self.proof = proof(material)
         self.lines = overlay(material)
 
@@ -102,8 +101,8 @@ def opening(draft: Draft) -> Values:
         "tone": _tone([] if finals is None else finals["tables"]),
         "slot": material.slot,
         "metric": material.metric,
-        "candidates": len(material.rows),
-        "trained": len(material.trained),
+        "candidates": material.total,
+        "trained": material.trained,
         "generations": len(material.batches),
         "seconds": material.seconds,
         "counts": material.counts,
@@ -153,21 +152,16 @@ def curves(draft: Draft) -> Values | None:
 def progress(draft: Draft) -> Values:
     """Fitness over evaluations."""
     material = draft.material
-    scored = [row for row in material.trained if row.fitness is not None]
+    scored, (low, high) = material.scored, draft.span
     return {
-        "picture": progress_picture(material, draft.best, draft.shown, draft.span) if scored else None,
+        "picture": progress_picture(material, draft.best, draft.shown, draft.span) if len(scored) else None,
         "metric": material.metric,
         "scored": len(scored),
-        "trained": len(material.trained),
+        "trained": material.trained,
         "shown": sum(row.place is not None and row.fitness is not None for row in draft.shown),
-        "outside": _outside(scored, draft),
+        "outside": int(((scored < low) | (scored > high)).sum()),
         "best": draft.best[-1] if draft.best else None,
     }
-
-
-def _outside(scored: Sequence[Row], draft: Draft) -> int:
-    low, high = draft.span
-    return sum(row.fitness is not None and not low <= row.fitness <= high for row in scored)
 
 
 def front(draft: Draft) -> Values | None:
@@ -217,10 +211,10 @@ def _pieces(pieces: Sequence[Piece] | None) -> list[Piece] | None:
 
 def saved(draft: Draft) -> Values | None:
     """What the free tests and the rungs saved."""
-    rows = draft.material.rows
-    if not rows:
+    material = draft.material
+    if not material.total:
         return None
-    tests, steps = savings(rows), rungs(rows)
+    tests, steps = savings(material.endings, material.mean_seconds), rungs(material.reached)
     spared = sum(each.saved for each in steps)
     done = sum((each.step - before) * each.trainings for before, each in zip(_steps_before(steps), steps, strict=True))
     return {
@@ -228,11 +222,11 @@ def saved(draft: Draft) -> Values | None:
         "more": len(tests) - 12,
         "count": sum(each.count for each in tests),
         "seconds": sum(each.seconds for each in tests),
-        "each": mean_seconds(rows),
-        "total": len(rows),
+        "each": material.mean_seconds,
+        "total": material.total,
         "rungs": steps if len(steps) > 1 else [],
         "spared": spared / (spared + done) if spared else 0.0,
-        "counts": draft.material.counts,
+        "counts": material.counts,
     }
 
 
@@ -244,7 +238,7 @@ def candidates(draft: Draft) -> Values:
     """All candidates that the report holds; the best by fitness where no script runs."""
     material, room = draft.material, Room(30_000)
     best = [(each, room.formula(material.parsed(each.formula), each.formula)) for each in material.ranked[:_BEST]]
-    return {"best": best, "shown": len(draft.shown), "total": len(material.rows), "metric": material.metric}
+    return {"best": best, "shown": len(draft.shown), "total": material.total, "metric": material.metric}
 
 
 @dataclass(frozen=True)

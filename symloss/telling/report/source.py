@@ -8,6 +8,7 @@ from typing import Any
 
 from symloss.errors import RunError
 from symloss.running.store import RunStore
+from symloss.telling.report.choice import ALL
 from symloss.telling.report.material import Material
 from symloss.telling.show import shorten
 
@@ -32,7 +33,7 @@ def source(material: Material) -> Mapping[str, Any]:
         "versions": versions,
         "install": " ".join(f"{name}=={versions[name]}" for name in _INSTALLED if name in versions),
         "stack": material.facts.get("stack_reason", ""),
-        "digest": "" if material.live else _digest(material),
+        "digest": "" if material.live or material.total > ALL else _digest(material),
         "reference": _reference(material),
     }
 
