@@ -60,8 +60,12 @@ class Method(Protocol):
     def batch(self) -> int:
         """Return how many candidates to propose when the driver leaves it open."""
 
-    def propose(self, rng: random.Random) -> Draft:
-        """Make one draft; every random draw comes from `rng`."""
+    def propose(self, rng: random.Random, number: int) -> Draft:
+        """Make one draft; every random draw comes from `rng`, and nothing is remembered of it.
+
+        Args:
+            number: of the candidate that the draft is for.
+        """
 
     def absorb(self, told: Sequence[Individual]) -> None:
         """Learn the scores of the last batch, in the order it was proposed."""
@@ -102,6 +106,7 @@ class Search:
         # Of every candidate that was told, by its number; of two numbers each, because there may be a million of them.
         self._origins = array("q")  # number of its first twin
         self._fitness = array("d")
+        self._robustness = array("d")
         self._promises: dict[int, Promise] = {}  # of those that a rung stopped, by the number of the first twin
 
     def ask(self, n: int | None = None) -> list[Candidate]:
@@ -165,15 +170,15 @@ class Search:
 
     def _issue(self, number: int) -> tuple[Candidate, Tree]:
         seed = candidate_seed(self._seed, number)
-        draft, finding = self._fresh_draft(random.Random(seed))
+        draft, finding = self._fresh_draft(random.Random(seed), number)
         self._proposed.add(finding.digest)
         text, slot = draft.tree.text, self._grammar.slot
         return Candidate(number, text, slot, finding, draft.parents, draft.variation, seed), draft.tree
 
-    def _fresh_draft(self, rng: random.Random) -> tuple[Draft, Finding]:
+    def _fresh_draft(self, rng: random.Random, number: int) -> tuple[Draft, Finding]:
         tries = self._settings.fresh
         drafts = chain(
-            (self._method.propose(rng) for _ in repeat(None, 1 + tries)),
+            (self._method.propose(rng, number) for _ in repeat(None, 1 + tries)),
             (grown(self._grammar, rng) for _ in repeat(None, tries)),
         )
         for draft in drafts:
@@ -202,12 +207,14 @@ class Search:
             complexity=tree.size if outcome.formula is None else outcome.formula.complexity,
             formula=formula,
             promise=promise,
+            robustness=self._judge.robustness(outcome) if twin is None else self._robustness[twin],
             worth_training=not candidate.finding.failed and twin is None,
         )
 
     def _enter(self, told: Told) -> None:
         self._origins.append(told.origin)
         self._fitness.append(told.fitness)
+        self._robustness.append(told.robustness)
         if told.promise != NO_PROMISE:
             self._promises[told.origin] = told.promise
         self._barren = self._barren + 1 if told.state in UNTRAINED else 0
@@ -216,7 +223,7 @@ class Search:
 
 def individual(told: Told, tree: Tree) -> Individual:
     """Return a told candidate as selection sees it."""
-    return Individual(told.number, told.origin, tree, told.fitness, told.complexity, told.promise)
+    return Individual(told.number, told.origin, tree, told.fitness, told.complexity, told.promise, told.robustness)
 
 
 def candidate_seed(seed: int, number: int) -> int:
