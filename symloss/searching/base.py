@@ -21,7 +21,8 @@ from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
 from symloss.searching.selection import Individual
 from symloss.searching.told import Told
 from symloss.searching.variation import repair
-from symloss.settings import setting, whole
+from symloss.searching.warm_start import WARM_START, plant_all
+from symloss.settings import any_text, setting, several, whole
 
 UNTRAINED = (State.REJECTED, State.DUPLICATE)
 
@@ -34,10 +35,12 @@ class SearchSettings:
         fresh: how often a proposal that is no loss at all, or whose gradient was proposed before, is drawn anew; after
             that as often a newly grown tree is tried instead. 0 takes what comes, as published searches do.
         patience: after so many candidates in a row that were rejected or duplicates, the grammar counts as exhausted.
+        initial: formulas that the search begins with: published names, loss files, or texts.
     """
 
     fresh: int = setting(whole(0), 5)
     patience: int = setting(whole(1), 2000)
+    initial: tuple[str, ...] = setting(several(any_text(), '["cross_entropy", "-t*log(p)"]', at_least=0), ())
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Search:
         self._judge = judge
         self._seed = seed
         self._settings = settings
+        self._first = plant_all(settings.initial, grammar)
         self._asked: list[tuple[Candidate, Tree]] = []
         self._issued = 0
         self._barren = 0  # rejected or duplicate candidates since the last that was trained
@@ -176,6 +180,9 @@ class Search:
         return Candidate(number, text, slot, finding, draft.parents, draft.variation, seed), draft.tree
 
     def _fresh_draft(self, rng: random.Random, number: int) -> tuple[Draft, Finding]:
+        if number < len(self._first):
+            draft = Draft(self._first[number], (), WARM_START)
+            return draft, self._prober.look(draft.tree.nodes, draft.tree.text)
         tries = self._settings.fresh
         drafts = chain(
             (self._method.propose(rng, number) for _ in repeat(None, 1 + tries)),
