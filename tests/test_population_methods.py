@@ -142,9 +142,9 @@ def test_islands_breed_among_themselves_until_migrants_come() -> None:
 
 
 def test_a_cell_keeps_its_fittest_and_all_cells_breed() -> None:
-    method = ElitesMap(COMPACT, MapSettings(cells=4, first=4, batch=4, immigrants=0.0))
+    method = ElitesMap(COMPACT, MapSettings(cells=16, first=4, batch=4, immigrants=0.0))
     assert method.batch() == 4
-    one, other = parse_tree("neg(mul(t, log(p)))", COMPACT), parse_tree("mul(t, log(p))", COMPACT)
+    one, other = parse_tree("neg(mul(t, log(p)))", COMPACT), parse_tree("neg(mul(t, pow(p, 3.0)))", COMPACT)
     method.absorb([Individual(0, 0, one, 0.5, 5), Individual(1, 1, one, 0.7, 5), Individual(2, 2, other, 0.1, 3)])
     assert {each.number for each in method.elites.values()} == {1, 2}
     method.absorb([Individual(3, 3, one, 0.6, 5), Individual(4, 4, other, -math.inf, 3)])

@@ -303,6 +303,14 @@ class StoredTree(Tree):
         self.text = text
         self.grammar = grammar
 
+    def read(self) -> Tree:
+        """Return the tree with its nodes, now.
+
+        Raises:
+            GrammarError: the text is no tree.
+        """
+        return Tree(self.nodes, self.grammar)
+
     @cached_property
     def nodes(self) -> tuple[Node, ...]:  # type: ignore[override]
         """Depth first, each operator before its arguments."""

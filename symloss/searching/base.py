@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Protocol
 
-from symloss.errors import RunError
+from symloss.errors import GrammarError, RunError
 from symloss.language.candidate import Candidate, Outcome, State
+from symloss.language.formula import parse
 from symloss.language.grammar import Grammar
+from symloss.language.planting import plant
 from symloss.language.probing import Finding, Prober
 from symloss.language.tree import StoredTree, Tree, grow
 from symloss.searching.archive import HallOfFame
@@ -24,6 +26,7 @@ from symloss.searching.variation import repair
 from symloss.searching.warm_start import WARM_START, plant_all
 from symloss.settings import any_text, setting, several, whole
 
+OFFERED = "offered"  # the variation of a candidate that came from outside
 UNTRAINED = (State.REJECTED, State.DUPLICATE)
 
 
@@ -125,15 +128,51 @@ class Search:
         Raises:
             RunError: the last batch was not told yet.
         """
-        if self._asked:
-            waiting = f"first tell the outcomes of the {len(self._asked)} candidates asked before"
-            raise RunError(f"search: ask was called twice; {waiting}.")
+        self._refuse_untold()
         if self._barren >= self._settings.patience:
             return []
         count = self._method.batch() if n is None else n
         self._asked = [self._issue(self._issued + i) for i in range(count)]
         self._issued += count
         return [candidate for candidate, _ in self._asked]
+
+    def offer(self, texts: Sequence[str]) -> list[Candidate]:
+        """Issue candidates that somebody else proposes, in place of the method's own; the method learns from them, too.
+
+        Args:
+            texts: of trees or formulas of the grammar's slot.
+
+        Raises:
+            RunError: the last batch was not told yet.
+            FormulaError: a text is no formula.
+        """
+        self._refuse_untold()
+        trees = [self.read(text) for text in texts]
+        self._asked = [self._offered(self._issued + place, tree) for place, tree in enumerate(trees)]
+        self._issued += len(trees)
+        return [candidate for candidate, _ in self._asked]
+
+    def read(self, text: str) -> Tree:
+        """Read a tree's or a formula's text as a tree.
+
+        Raises:
+            FormulaError: it is neither.
+        """
+        try:
+            return StoredTree(text, self._grammar).read()
+        except GrammarError:  # no tree's text, so it is a formula's
+            return plant(parse(text, self._grammar.slot), self._grammar)
+
+    def _offered(self, number: int, tree: Tree) -> tuple[Candidate, Tree]:
+        finding = self._prober.look(tree.nodes, tree.text)
+        self._proposed.add(finding.digest)
+        seed = candidate_seed(self._seed, number)
+        return Candidate(number, tree.text, self._grammar.slot, finding, (), OFFERED, seed), tree
+
+    def _refuse_untold(self) -> None:
+        if self._asked:
+            waiting = f"first tell the outcomes of the {len(self._asked)} candidates asked before"
+            raise RunError(f"search: ask was called twice; {waiting}.")
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Told]:
         """Take the outcomes of the whole asked batch, in asked order; a duplicate's fitness is its twin's.
