@@ -93,7 +93,7 @@ class FinalsPlan:
 
     Args:
         seeds: fresh training seeds, at least 2 for an interval.
-        top: best formulas of the search that enter.
+        top: best formulas of the search that enter; 0 holds no finals.
         steps: optimiser steps; None for the budget's.
         learning_rates: tuned over, for every formula alike; None for the budget's and one beyond at either end.
         baselines: zoo names, the first is the one to beat; None for the slot's.
@@ -101,7 +101,7 @@ class FinalsPlan:
     """
 
     seeds: int = setting(whole(2), 12)
-    top: int = setting(whole(1), 5)
+    top: int = setting(whole(0), 5)
     steps: int | None = setting(whole(1), None)
     learning_rates: tuple[float, ...] | None = setting(RATES, None)
     baselines: tuple[str, ...] | None = setting(several(pattern(NAME, "a zoo name"), '["cross_entropy"]'), None)

@@ -67,7 +67,7 @@ class RunResult:
         reason: why the search ended.
         progress: at its end.
         front: Pareto front of fitness against complexity, simplest first.
-        finals: None when interrupted before they ended.
+        finals: None when interrupted before they ended, or none are to be held.
         interrupted: number of the signal that ended the run; None when it ended by itself.
     """
 
@@ -256,6 +256,8 @@ def hold_finals(session: Session) -> Finals | None:
 
 def _finals(session: Session) -> Finals | None:
     experiment, task = session.work.experiment, session.work.task
+    if not experiment.finals.top:
+        return None
     found = [entry.formula for entry in session.search.archive.best(experiment.finals.top)]
     field = entrants(found, experiment.finals.baselines or SLOTS[task.slot].baselines)
     trials = plan_finals(experiment, session.stacking)
