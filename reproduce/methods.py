@@ -32,6 +32,10 @@ BATCH = {"population": 60, "elites": 4}
 METHODS: Mapping[str, Mapping[str, Any]] = {
     RANDOM: {"method": "random", "batch": 60},
     "evolution": {"method": "evolution", **BATCH},
+    "aging": {"method": "aging", "population": 60, "sample": 15, "batch": 20},
+    "nsga2": {"method": "nsga2", "population": 60},
+    "islands": {"method": "islands", "population": 15, "elites": 1, "islands": 4},
+    "map_elites": {"method": "map_elites", "first": 60, "batch": 40},
 }
 
 # The base problems: what to train, at which cost, how many trained candidates, how many seeds of the search.
