@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from symloss.language.formula import parse as parse
     from symloss.language.loss import SymbolicLoss as SymbolicLoss
     from symloss.language.zoo import zoo as zoo
+    from symloss.running.offering import open_run as open_run
     from symloss.running.run import resume as resume
     from symloss.running.run import search as search
     from symloss.telling.export import export as export
@@ -28,6 +29,7 @@ __all__ = [
     "export",
     "search",
     "resume",
+    "open_run",
     "read_run",
     "verify",
     "transfer",
@@ -46,6 +48,7 @@ _HOMES = {
     "export": "symloss.telling.export:export",
     "search": "symloss.running.run:search",
     "resume": "symloss.running.run:resume",
+    "open_run": "symloss.running.offering:open_run",
     "read_run": "symloss.telling.runtable:read_run",
     "verify": "symloss.telling.verification:verify_file",
     "transfer": "symloss.telling.transfer:transfer_target",

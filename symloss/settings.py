@@ -71,6 +71,11 @@ def pattern(regex: str, allowed: str) -> Rule:
     return Rule(allowed, lambda value: _pattern(value, regex))
 
 
+def any_text() -> Rule:
+    """A text that is not empty."""
+    return pattern(r"(?s).*\S.*", "a text")
+
+
 def duration() -> Rule:
     """A time in seconds, or a text such as `90s`, `10m`, `2h`; kept in seconds."""
     return Rule("seconds, or a time such as 90s, 10m or 2h", seconds)

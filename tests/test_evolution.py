@@ -30,7 +30,7 @@ def evolution(**settings: object) -> Evolution:
 
 
 def parents_of(method: Evolution, draws: int = 400) -> Counter[int]:
-    drafts = [method.propose(random.Random(seed)) for seed in range(draws)]
+    drafts = [method.propose(random.Random(seed), seed) for seed in range(draws)]
     return Counter(parent for draft in drafts for parent in draft.parents)
 
 
@@ -100,20 +100,20 @@ def test_crossover_rate_and_names_of_what_made_a_child() -> None:
     rows = [individual(number, 0.5) for number in range(20)]
     never = evolution(population=20, crossover=0.0, immigrants=0.0, mutations=quiet)
     never.absorb(rows)
-    assert {never.propose(random.Random(seed)).variation for seed in range(50)} <= {"copy", "repair"}
+    assert {never.propose(random.Random(seed), seed).variation for seed in range(50)} <= {"copy", "repair"}
     always = evolution(population=20, crossover=1.0, immigrants=0.0, mutations=quiet)
     always.absorb(rows)
-    made = Counter(always.propose(random.Random(seed)).variation.split("+")[0] for seed in range(100))
+    made = Counter(always.propose(random.Random(seed), seed).variation.split("+")[0] for seed in range(100))
     assert made["crossover"] > 60
     loud = evolution(population=20, immigrants=0.0, mutations=MutationRates(wrap=1.0))
     loud.absorb(rows)
-    assert "wrap" in loud.propose(random.Random(1)).variation
+    assert "wrap" in loud.propose(random.Random(1), 1).variation
 
 
 def test_immigrants_are_newly_grown() -> None:
     method = evolution(population=10, immigrants=0.3)
     method.absorb([individual(number, 0.5) for number in range(10)])
-    made = Counter(method.propose(random.Random(seed)).variation for seed in range(1000))
+    made = Counter(method.propose(random.Random(seed), seed).variation for seed in range(1000))
     assert made["initial"] / 1000 == pytest.approx(0.3, abs=0.05)
 
 

@@ -26,7 +26,12 @@ FLOORS = {
 # The only homes of what is slow to import or must stay in one place.
 HOMES = {
     "ray": {"symloss.judging.cluster"},
-    "deap": {"symloss.language.tree", "symloss.searching.variation", "symloss.searching.selection"},
+    "deap": {
+        "symloss.language.tree",
+        "symloss.searching.variation",
+        "symloss.searching.selection",
+        "symloss.searching.nsga2",
+    },
     "matplotlib": {"symloss.telling.plot"},
     "jinja2": {"symloss.telling.report.page"},
     "pandas": {"symloss.telling.runtable"},

@@ -53,8 +53,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     numbers: list[int] = []
     ask: Callable[..., Any] = Search.ask
 
-    def noting(self: Search) -> Any:
-        found = ask(self)
+    def noting(self: Search, n: int | None = None) -> Any:
+        found = ask(self, n)
         numbers.extend(each.number for each in found)
         return found
 

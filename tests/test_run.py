@@ -227,6 +227,18 @@ def test_a_finished_run_can_be_extended_to_what_a_longer_one_would_be(
     assert load_experiment(tmp_path / "run" / "experiment.toml").stop.generations == 3
 
 
+def test_finals_can_be_left_out_and_held_later(
+    whole: tuple[Path, FakePool, RunResult], tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    pool = use(fake())
+    result = search({**TABLE, "finals": {**TABLE["finals"], "top": 0}}, out=tmp_path / "run")
+    assert (result.finals, result.interrupted, result.front) == (None, None, whole[2].front)
+    assert not [job for job in pool.jobs if job.plan.measure == ("test",)]
+    assert not (tmp_path / "run" / "winner.loss.json").exists()
+    assert resume(tmp_path / "run", ["finals.top=1"]).finals == whole[2].finals
+    assert digest(tmp_path / "run") == digest(whole[0])
+
+
 def test_a_finished_run_resumed_trains_nothing(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:
     use(fake())
     first = search(TABLE, out=tmp_path / "run")

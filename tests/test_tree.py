@@ -199,7 +199,7 @@ import json, random
 from symloss.language.grammar import load_grammar
 from symloss.language.tree import grow
 from symloss.searching.variation import crossover, mutate, repair
-from symloss.searching.evolution import MutationRates
+from symloss.searching.breeding import MutationRates
 from dataclasses import asdict
 grammar = load_grammar("compact")
 trees = [grow(grammar, random.Random(seed)) for seed in range(40)]

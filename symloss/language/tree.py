@@ -92,6 +92,9 @@ class Urn:
     makers: tuple[Callable[[random.Random], Node], ...]
     cumulated: tuple[float, ...]
 
+    def __bool__(self) -> bool:
+        return bool(self.makers)
+
     @classmethod
     def of(cls, entries: Sequence[tuple[float, Callable[[random.Random], Node]]]) -> "Urn":
         """Make an urn from weights and what each draws."""
@@ -155,6 +158,14 @@ def vocabulary(grammar: Grammar) -> Vocabulary:
             for args in signatures
         },
     )
+
+
+@lru_cache(maxsize=8)
+def all_names(grammar: Grammar) -> Mapping[str, Node]:
+    """Return the nodes of all operators and of all variables of the grammar's slot, by name."""
+    operators = {name: _operator_node(name) for name in OPERATORS}
+    variables = {each.name: Node(each.name) for each in SLOTS[grammar.slot].variables}
+    return {**operators, **variables, **vocabulary(grammar).names}
 
 
 def _operator_node(name: str) -> Node:
@@ -291,6 +302,14 @@ class StoredTree(Tree):
     def __init__(self, text: str, grammar: Grammar) -> None:
         self.text = text
         self.grammar = grammar
+
+    def read(self) -> Tree:
+        """Return the tree with its nodes, now.
+
+        Raises:
+            GrammarError: the text is no tree.
+        """
+        return Tree(self.nodes, self.grammar)
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:  # type: ignore[override]
@@ -460,20 +479,13 @@ class _AnyTree(_Reader):
     # what no grammar limits: all operators, the slot's variables, any constant, the size that a formula may have
 
     def known_names(self) -> Mapping[str, Node]:
-        return _all_names(self.grammar)
+        return all_names(self.grammar)
 
     def limits(self) -> tuple[int, int]:
         return MAX_DEPTH, MAX_NODES
 
     def allows(self, value: Number, sort: _Sort) -> bool:
         return math.isfinite(value)
-
-
-@lru_cache(maxsize=8)
-def _all_names(grammar: Grammar) -> Mapping[str, Node]:
-    operators = {name: _operator_node(name) for name in OPERATORS}
-    variables = {each.name: Node(each.name) for each in SLOTS[grammar.slot].variables}
-    return {**operators, **variables, **vocabulary(grammar).names}
 
 
 def _allowed(value: Number, pool: Constants) -> bool:

@@ -11,12 +11,14 @@ from typing import Any
 import tomli_w
 
 import symloss
-from symloss.errors import ExperimentError, unknown
+from symloss.errors import ExperimentError, SymlossError, unknown
 from symloss.judging.plan import COHORT, MEMORY
 from symloss.judging.tasks.task import Task
 from symloss.language.grammar import Grammar
-from symloss.language.zoo import ZOO, adopt_entry
+from symloss.language.lossfile import read_loss
+from symloss.language.zoo import ZOO, adopt_entry, zoo
 from symloss.searching.searches import read_settings
+from symloss.searching.warm_start import plant_all
 from symloss.settings import (
     choice,
     duration,
@@ -91,7 +93,7 @@ class FinalsPlan:
 
     Args:
         seeds: fresh training seeds, at least 2 for an interval.
-        top: best formulas of the search that enter.
+        top: best formulas of the search that enter; 0 holds no finals.
         steps: optimiser steps; None for the budget's.
         learning_rates: tuned over, for every formula alike; None for the budget's and one beyond at either end.
         baselines: zoo names, the first is the one to beat; None for the slot's.
@@ -99,7 +101,7 @@ class FinalsPlan:
     """
 
     seeds: int = setting(whole(2), 12)
-    top: int = setting(whole(1), 5)
+    top: int = setting(whole(0), 5)
     steps: int | None = setting(whole(1), None)
     learning_rates: tuple[float, ...] | None = setting(RATES, None)
     baselines: tuple[str, ...] | None = setting(several(pattern(NAME, "a zoo name"), '["cross_entropy"]'), None)
@@ -191,7 +193,7 @@ def read_experiment(table: Mapping[str, Any], place: str, folder: Path) -> Exper
     sections: dict[str, Any] = {
         key: read_record(kind, table.get(key, {}), f"{place}: [{key}]") for key, kind in SECTIONS.items()
     }
-    task, search = _task(table.get("task"), place, folder), {"method": "evolution", **table.get("search", {})}
+    task, search = _task(table.get("task"), place, folder), _search(table.get("search", {}), place, folder)
     experiment = Experiment(head.name, head.seed, _grammar(head.grammar, folder), task, search, **sections)
     _check(experiment, place)
     return experiment
@@ -254,6 +256,10 @@ def check_fit(experiment: Experiment, grammar: Grammar, task: Task) -> None:
             f"{experiment.name}: grammar {grammar.name} is for the slot {grammar.slot}, and task '{task.name}' needs "
             f"{task.slot}; choose another grammar."
         )
+    try:
+        plant_all(experiment.search.get("initial", ()), grammar)
+    except ExperimentError as error:
+        raise ExperimentError(f"{experiment.name}: {error}") from error
     for name in experiment.finals.baselines or ():
         adopt_entry(name)
     known = [name for name, entry in ZOO.items() if entry.slot == task.slot]
@@ -306,6 +312,29 @@ def _task(table: Mapping[str, Any] | None, place: str, folder: Path) -> dict[str
         return {**table, **data}
     base = folder / str(table.get("folder", "."))
     return {**table, "folder": str(base.resolve())}
+
+
+def _search(table: Mapping[str, Any], place: str, folder: Path) -> dict[str, Any]:
+    """Return the section with its warm starts as texts, so that a run needs no file of elsewhere."""
+    search = {"method": "evolution", **table}
+    given = search.get("initial")
+    if isinstance(given, list | tuple):
+        search["initial"] = [_initial(each, place, folder) for each in given]
+    return search
+
+
+def _initial(given: Any, place: str, folder: Path) -> Any:
+    if not isinstance(given, str):
+        return given
+    adopt_entry(given)
+    if given in ZOO:
+        return zoo[given].text
+    if not given.endswith(".json"):
+        return given
+    try:
+        return read_loss(folder / Path(given).expanduser()).formula.text
+    except SymlossError as error:
+        raise ExperimentError(f"{place}: [search] initial: {error}") from error
 
 
 def _grammar(name: str, folder: Path) -> str:

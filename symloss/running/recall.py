@@ -6,13 +6,15 @@ store refuses it.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from symloss.judging.screen import Screen
-from symloss.language.candidate import Outcome
+from symloss.language.candidate import Candidate, Outcome
 from symloss.running.halving import Halving
 from symloss.running.reached import Reached
 from symloss.running.store import RunStore
+from symloss.searching.base import OFFERED
 from symloss.searching.searches import Search
 from symloss.searching.told import Told
 
@@ -40,7 +42,7 @@ class Recall:
             return None
         first, size = self._next, self._sizes[number]
         self._next += size
-        if number in (0, len(self._sizes) - 1):
+        if number in (0, len(self._sizes) - 1) and not self._is_offered(first):
             return None
         told = self._store.told(number)
         if told is None or len(told) != size:
@@ -51,6 +53,18 @@ class Recall:
         if self._halving.decides:
             self._halving.tell(self._store.outcomes(first, first + size - 1).values())
         return told
+
+    def issue(self, number: int) -> list[Candidate]:
+        """Issue again what the store holds of a batch that is to be judged; nothing where it holds nothing of it."""
+        first = self._next - self._sizes[number] if number < len(self._sizes) else self._next
+        own = takewhile(lambda each: each.batch == number, self._store.candidates(first))
+        texts = [each.text for each in own]
+        if not texts:
+            return []
+        return self._search.offer(texts) if self._is_offered(first) else self._search.ask(len(texts))
+
+    def _is_offered(self, number: int) -> bool:
+        return any(each.variation == OFFERED for each in self._store.candidates(number, number))
 
     def told(self, number: int, outcomes: Sequence[Outcome]) -> None:
         """Learn and count a batch that was asked and told; after the last of an earlier session its counts stand."""

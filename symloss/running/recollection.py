@@ -25,7 +25,7 @@ from symloss.searching.told import Told
 # Columns of the table `told` after `batch` and `first`, the number of its first candidate.
 COLUMNS: Mapping[str, str] = {
     "origin": "<i8", "fitness": "<f8", "complexity": "<i4", "entered": "<i4", "step": "<i4", "standing": "<f8",
-    "worth": "u1", "trained": "u1", "digest": f"V{DIGEST}",
+    "robustness": "<f8", "worth": "u1", "trained": "u1", "digest": f"V{DIGEST}",
 }  # fmt: skip
 SCHEMA = (
     "CREATE TABLE told (batch INTEGER PRIMARY KEY, first INTEGER NOT NULL, "
@@ -52,6 +52,7 @@ def row_of(batch: int, told: Sequence[Told]) -> tuple[Any, ...]:
         "entered": [0 if each.formula is None else each.formula.complexity for each in told],
         "step": [each.promise[0] for each in told],
         "standing": [each.promise[1] for each in told],
+        "robustness": [each.robustness for each in told],
         "worth": [each.worth_training for each in told],
         "trained": [each.state in TRAINED for each in told],
     }
@@ -100,7 +101,7 @@ def told_of(row: tuple[Any, ...], texts: Sequence[tuple[Any, ...]], path: Path) 
 
 def _told(
     path: Path, text: tuple[Any, ...], origin: int, fitness: float, complexity: int, entered: int, step: int,
-    standing: float, worth: int, trained: int, digest: bytes,
+    standing: float, robustness: float, worth: int, trained: int, digest: bytes,
 ) -> Told:  # fmt: skip
     number, tree, formula, key, state = text
     sound = isinstance(tree, str) and state in _STATES and (_STATES[state] in TRAINED) == bool(trained)
@@ -110,13 +111,16 @@ def _told(
         raise _damaged(path, number)
     read = Canonical(key, formula, entered) if entered else None
     promise = (step, standing) if step else NO_PROMISE
-    return Told(number, tree, digest, _STATES[state], origin, fitness, complexity, read, promise, bool(worth))
+    return Told(
+        number, tree, digest, _STATES[state], origin, fitness, complexity, read, promise, robustness, bool(worth)
+    )
 
 
 def _sound(columns: Mapping[str, NDArray[Any]], numbers: NDArray[np.int64]) -> bool:
     origins, fitness = columns["origin"], columns["fitness"]
     right = (origins >= 0) & (origins <= numbers) & (columns["complexity"] > 0) & (columns["entered"] >= 0)
-    right &= (columns["step"] >= 0) & ~np.isnan(columns["standing"]) & (np.isfinite(fitness) | (fitness == FAILED))
+    right &= (columns["step"] >= 0) & ~np.isnan(columns["standing"]) & ~np.isnan(columns["robustness"])
+    right &= np.isfinite(fitness) | (fitness == FAILED)
     return bool(right.all())
 
 

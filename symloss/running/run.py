@@ -3,21 +3,16 @@
 All that a search learns comes out of the run store, so a resume is the same loop over outcomes that are there already.
 """
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
 from symloss.judging.cluster import check_reachable
-from symloss.judging.plan import Plan
-from symloss.judging.screen import Screen
 from symloss.judging.stacking import Decision, choose_stacking
 from symloss.judging.tasks import make_task
-from symloss.language.candidate import Candidate, Outcome
 from symloss.language.files import write_whole
 from symloss.language.formula import Formula
 from symloss.language.grammar import load_grammar, read_grammar
@@ -33,16 +28,16 @@ from symloss.running.config import (
     read_experiment,
     resolved,
 )
+from symloss.running.course import Course
 from symloss.running.evidence import evidence_of, trial_record
 from symloss.running.finals import Finals, run_finals
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer, Progress
-from symloss.running.planning import Cutter, plan_finals, plan_halving, plan_trainings
-from symloss.running.recall import Recall
+from symloss.running.planning import plan_finals, plan_trainings
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
 from symloss.running.stopping import Ending
-from symloss.running.store import RunStore, StoredBatch
+from symloss.running.store import RunStore
 from symloss.running.trials import Watcher, entrants
 from symloss.running.wording import progress_line
 from symloss.searching.archive import Entry
@@ -72,7 +67,7 @@ class RunResult:
         reason: why the search ended.
         progress: at its end.
         front: Pareto front of fitness against complexity, simplest first.
-        finals: None when interrupted before they ended.
+        finals: None when interrupted before they ended, or none are to be held.
         interrupted: number of the signal that ended the run; None when it ended by itself.
     """
 
@@ -113,55 +108,16 @@ def search_run(session: Session, ending: Ending) -> str:
     Returns:
         Why the search ended, in words.
     """
-    search, store, work = session.search, session.store, session.work
-    plan, halving = plan_trainings(work.experiment, session.stacking), plan_halving(work.experiment, work.task)
-    screen = Screen()
-    recall = Recall(store, search, screen, halving)
-    for batch in count():
-        if reason := ending.reason():
-            return reason
-        if recalled := recall.batch(batch):
-            ending.told_batch(recalled, search.archive)
+    course = Course(session, ending)
+    while not (reason := ending.reason()):
+        if course.recall():
             continue
-        began = time.monotonic()
-        candidates = search.ask()
+        candidates = course.stored() or session.search.ask()
         if not candidates:
             return DRY
-        screened = screen.check(candidates)
-        store.write_batch(batch, candidates, [outcome for outcome in screened if outcome is not None])
-        left = [each for each, outcome in zip(candidates, screened, strict=True) if outcome is None]
-        stored = _train(session, ending, replace(plan, thresholds=halving.thresholds()), candidates, left)
-        if len(stored) < len(candidates):
+        if course.take(candidates) is None:
             return ending.cut_short()
-        if not ending.replaying:
-            withdraw_finals(work.run, store)
-        outcomes = [stored[candidate.number] for candidate in candidates]
-        told = search.tell(outcomes)
-        ending.told_batch(told, search.archive)
-        recall.told(batch, outcomes)
-        leader = ending.best[1] if ending.best else None
-        entry = StoredBatch(batch, len(told), leader, time.monotonic() - began)
-        store.write_told(entry, told, recall.facts() | session.time(ending.session))
-        session.observer.batch_done(ending.progress())
-    raise AssertionError("count() does not end")
-
-
-def _train(
-    session: Session, ending: Ending, plan: Plan, candidates: Sequence[Candidate], left: Sequence[Candidate]
-) -> dict[int, Outcome]:
-    """Train what the store does not know; return the batch's outcomes, fewer than candidates when cut short."""
-    store, budget = session.store, session.work.experiment.budget
-    first, last = candidates[0].number, candidates[-1].number
-    known = store.outcomes(first, last)
-    # Cut before looking at what is known: cohorts must be those of a run without a break.
-    jobs = Cutter(plan, budget.cohort, budget.timeout)(left)
-    missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
-    for _, outcomes in session.pool.run(missing, ending.now):
-        store.write_outcomes(outcomes)
-        ending.trained(outcomes)
-        known |= {outcome.candidate: outcome for outcome in outcomes}
-        session.observer.progressed(ending.progress(list(known.values())))
-    return store.outcomes(first, last)
+    return reason
 
 
 def search(
@@ -190,7 +146,7 @@ def search(
         >>> result = search("noisy_digits", workers=2, overrides=["stop.generations=3"])
         >>> result.winner, result.finals.sentence
     """
-    read = _read(experiment, overrides)
+    read = read_given(experiment, overrides)
     grammar, task = load_grammar(read.grammar), make_task(read.task)
     check_fit(read, grammar, task)
     settled = resolved(read, task.learning_rates)
@@ -270,10 +226,7 @@ def _sit(work: Work, crew: Crew, observer: Observer, resumed: bool) -> RunResult
         observer.started(work.run.path, work.experiment, resumed)
         reason, progress = _search(session)
         heard = session.interrupts.heard
-        finals = _finals(session) if heard is None else None
-        if finals is not None:
-            _keep(session, finals)
-            observer.finals_done(finals.sentence)
+        finals = hold_finals(session) if heard is None else None
         front = tuple(session.search.archive.front())
         return RunResult(work.run.path, reason, progress, front, finals, session.interrupts.heard)
 
@@ -292,8 +245,19 @@ def _search(session: Session) -> tuple[str, Progress]:
     return reason, progress
 
 
+def hold_finals(session: Session) -> Finals | None:
+    """Hold the finals that the experiment plans, and keep them; None when interrupted, or none are planned."""
+    finals = _finals(session)
+    if finals is not None:
+        _keep(session, finals)
+        session.observer.finals_done(finals.sentence)
+    return finals
+
+
 def _finals(session: Session) -> Finals | None:
     experiment, task = session.work.experiment, session.work.task
+    if not experiment.finals.top:
+        return None
     found = [entry.formula for entry in session.search.archive.best(experiment.finals.top)]
     field = entrants(found, experiment.finals.baselines or SLOTS[task.slot].baselines)
     trials = plan_finals(experiment, session.stacking)
@@ -312,7 +276,8 @@ def _keep(session: Session, finals: Finals) -> None:
     write_loss(session.work.run.winner, finals.winner, evidence_of(finals, experiment.name, trial))
 
 
-def _read(experiment: str | Path | Mapping[str, Any] | Experiment, overrides: Iterable[str]) -> Experiment:
+def read_given(experiment: str | Path | Mapping[str, Any] | Experiment, overrides: Iterable[str]) -> Experiment:
+    """Read an experiment that is given by name, path, table, or read already."""
     if isinstance(experiment, str | Path):
         return load_experiment(experiment, overrides)
     table = read_toml(experiment_toml(experiment), "experiment") if isinstance(experiment, Experiment) else experiment

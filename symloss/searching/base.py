@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Protocol
 
-from symloss.errors import RunError
+from symloss.errors import GrammarError, RunError
 from symloss.language.candidate import Candidate, Outcome, State
+from symloss.language.formula import parse
 from symloss.language.grammar import Grammar
+from symloss.language.planting import plant
 from symloss.language.probing import Finding, Prober
 from symloss.language.tree import StoredTree, Tree, grow
 from symloss.searching.archive import HallOfFame
@@ -21,8 +23,10 @@ from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
 from symloss.searching.selection import Individual
 from symloss.searching.told import Told
 from symloss.searching.variation import repair
-from symloss.settings import setting, whole
+from symloss.searching.warm_start import WARM_START, plant_all
+from symloss.settings import any_text, setting, several, whole
 
+OFFERED = "offered"  # the variation of a candidate that came from outside
 UNTRAINED = (State.REJECTED, State.DUPLICATE)
 
 
@@ -34,10 +38,12 @@ class SearchSettings:
         fresh: how often a proposal that is no loss at all, or whose gradient was proposed before, is drawn anew; after
             that as often a newly grown tree is tried instead. 0 takes what comes, as published searches do.
         patience: after so many candidates in a row that were rejected or duplicates, the grammar counts as exhausted.
+        initial: formulas that the search begins with: published names, loss files, or texts.
     """
 
     fresh: int = setting(whole(0), 5)
     patience: int = setting(whole(1), 2000)
+    initial: tuple[str, ...] = setting(several(any_text(), '["cross_entropy", "-t*log(p)"]', at_least=0), ())
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,12 @@ class Method(Protocol):
     def batch(self) -> int:
         """Return how many candidates to propose when the driver leaves it open."""
 
-    def propose(self, rng: random.Random) -> Draft:
-        """Make one draft; every random draw comes from `rng`."""
+    def propose(self, rng: random.Random, number: int) -> Draft:
+        """Make one draft; every random draw comes from `rng`, and nothing is remembered of it.
+
+        Args:
+            number: of the candidate that the draft is for.
+        """
 
     def absorb(self, told: Sequence[Individual]) -> None:
         """Learn the scores of the last batch, in the order it was proposed."""
@@ -94,6 +104,7 @@ class Search:
         self._judge = judge
         self._seed = seed
         self._settings = settings
+        self._first = plant_all(settings.initial, grammar)
         self._asked: list[tuple[Candidate, Tree]] = []
         self._issued = 0
         self._barren = 0  # rejected or duplicate candidates since the last that was trained
@@ -102,6 +113,7 @@ class Search:
         # Of every candidate that was told, by its number; of two numbers each, because there may be a million of them.
         self._origins = array("q")  # number of its first twin
         self._fitness = array("d")
+        self._robustness = array("d")
         self._promises: dict[int, Promise] = {}  # of those that a rung stopped, by the number of the first twin
 
     def ask(self, n: int | None = None) -> list[Candidate]:
@@ -116,15 +128,51 @@ class Search:
         Raises:
             RunError: the last batch was not told yet.
         """
-        if self._asked:
-            waiting = f"first tell the outcomes of the {len(self._asked)} candidates asked before"
-            raise RunError(f"search: ask was called twice; {waiting}.")
+        self._refuse_untold()
         if self._barren >= self._settings.patience:
             return []
         count = self._method.batch() if n is None else n
         self._asked = [self._issue(self._issued + i) for i in range(count)]
         self._issued += count
         return [candidate for candidate, _ in self._asked]
+
+    def offer(self, texts: Sequence[str]) -> list[Candidate]:
+        """Issue candidates that somebody else proposes, in place of the method's own; the method learns from them, too.
+
+        Args:
+            texts: of trees or formulas of the grammar's slot.
+
+        Raises:
+            RunError: the last batch was not told yet.
+            FormulaError: a text is no formula.
+        """
+        self._refuse_untold()
+        trees = [self.read(text) for text in texts]
+        self._asked = [self._offered(self._issued + place, tree) for place, tree in enumerate(trees)]
+        self._issued += len(trees)
+        return [candidate for candidate, _ in self._asked]
+
+    def read(self, text: str) -> Tree:
+        """Read a tree's or a formula's text as a tree.
+
+        Raises:
+            FormulaError: it is neither.
+        """
+        try:
+            return StoredTree(text, self._grammar).read()
+        except GrammarError:  # no tree's text, so it is a formula's
+            return plant(parse(text, self._grammar.slot), self._grammar)
+
+    def _offered(self, number: int, tree: Tree) -> tuple[Candidate, Tree]:
+        finding = self._prober.look(tree.nodes, tree.text)
+        self._proposed.add(finding.digest)
+        seed = candidate_seed(self._seed, number)
+        return Candidate(number, tree.text, self._grammar.slot, finding, (), OFFERED, seed), tree
+
+    def _refuse_untold(self) -> None:
+        if self._asked:
+            waiting = f"first tell the outcomes of the {len(self._asked)} candidates asked before"
+            raise RunError(f"search: ask was called twice; {waiting}.")
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Told]:
         """Take the outcomes of the whole asked batch, in asked order; a duplicate's fitness is its twin's.
@@ -165,15 +213,18 @@ class Search:
 
     def _issue(self, number: int) -> tuple[Candidate, Tree]:
         seed = candidate_seed(self._seed, number)
-        draft, finding = self._fresh_draft(random.Random(seed))
+        draft, finding = self._fresh_draft(random.Random(seed), number)
         self._proposed.add(finding.digest)
         text, slot = draft.tree.text, self._grammar.slot
         return Candidate(number, text, slot, finding, draft.parents, draft.variation, seed), draft.tree
 
-    def _fresh_draft(self, rng: random.Random) -> tuple[Draft, Finding]:
+    def _fresh_draft(self, rng: random.Random, number: int) -> tuple[Draft, Finding]:
+        if number < len(self._first):
+            draft = Draft(self._first[number], (), WARM_START)
+            return draft, self._prober.look(draft.tree.nodes, draft.tree.text)
         tries = self._settings.fresh
         drafts = chain(
-            (self._method.propose(rng) for _ in repeat(None, 1 + tries)),
+            (self._method.propose(rng, number) for _ in repeat(None, 1 + tries)),
             (grown(self._grammar, rng) for _ in repeat(None, tries)),
         )
         for draft in drafts:
@@ -202,12 +253,14 @@ class Search:
             complexity=tree.size if outcome.formula is None else outcome.formula.complexity,
             formula=formula,
             promise=promise,
+            robustness=self._judge.robustness(outcome) if twin is None else self._robustness[twin],
             worth_training=not candidate.finding.failed and twin is None,
         )
 
     def _enter(self, told: Told) -> None:
         self._origins.append(told.origin)
         self._fitness.append(told.fitness)
+        self._robustness.append(told.robustness)
         if told.promise != NO_PROMISE:
             self._promises[told.origin] = told.promise
         self._barren = self._barren + 1 if told.state in UNTRAINED else 0
@@ -216,7 +269,7 @@ class Search:
 
 def individual(told: Told, tree: Tree) -> Individual:
     """Return a told candidate as selection sees it."""
-    return Individual(told.number, told.origin, tree, told.fitness, told.complexity, told.promise)
+    return Individual(told.number, told.origin, tree, told.fitness, told.complexity, told.promise, told.robustness)
 
 
 def candidate_seed(seed: int, number: int) -> int:

@@ -5,49 +5,20 @@ Each generation keeps its elites and fills up with children of selected parents;
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from symloss.errors import ExperimentError
 from symloss.language.grammar import Grammar
 from symloss.searching.base import Draft, SearchSettings, grown
+from symloss.searching.breeding import BreedingSettings, MutationRates, between, bred, rates_of
 from symloss.searching.selection import SELECTIONS, Individual, SelectionSettings, by_merit
-from symloss.searching.variation import crossover, mutate, repair
-from symloss.settings import Rule, choice, read_record, setting, whole
+from symloss.settings import choice, setting, whole
 
-
-def _between(low: float, high: float) -> Rule:
-    def read(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ValueError(value)
-        return float(value)
-
-    return Rule(f"a number from {low:g} to {high:g}", read)
-
-
-_RATE = _between(0, 1)
+__all__ = ["Evolution", "EvolutionSettings", "MutationRates", "distinct"]
 
 
 @dataclass(frozen=True)
-class MutationRates:
-    """The probability of each mutation per node; the first four as published, the last four are ours."""
-
-    integer_step: float = setting(_RATE, 0.05)
-    same_arity: float = setting(_RATE, 0.05)
-    subtree_to_leaf: float = setting(_RATE, 0.025)
-    leaf_to_node: float = setting(_RATE, 0.025)
-    gaussian: float = setting(_RATE, 0.2)
-    regrow: float = setting(_RATE, 0.02)
-    wrap: float = setting(_RATE, 0.02)
-    hoist: float = setting(_RATE, 0.02)
-
-
-_PUBLISHED_AND_OURS = MutationRates()
-_MUTATIONS = Rule("a table of rates", lambda table: read_record(MutationRates, table, "[search.mutations]"))
-
-
-@dataclass(frozen=True)
-class EvolutionSettings(SearchSettings):
+class EvolutionSettings(BreedingSettings):
     """Settings of evolution.
 
     GLO's own: `selection = "roulette"`, `fresh = 0`, `immigrants = 0`, and `gaussian`, `regrow`, `wrap`, `hoist` at 0.
@@ -55,8 +26,6 @@ class EvolutionSettings(SearchSettings):
     Args:
         population: trees in a generation, elites included.
         elites: the fittest, which live on unchanged; they are not asked again.
-        crossover: probability that a child has two parents.
-        immigrants: probability that a child is newly grown instead.
         selection: a name in SELECTIONS.
         tournament_size: aspirants in each tournament.
         parsimony_size: the double tournament's pressure to be simple, from 1 (none) to 2.
@@ -64,12 +33,9 @@ class EvolutionSettings(SearchSettings):
 
     population: int = setting(whole(2), 80)
     elites: int = setting(whole(0), 6)
-    crossover: float = setting(_RATE, 0.8)
-    immigrants: float = setting(_RATE, 0.05)
     selection: str = setting(choice(*SELECTIONS), "double_tournament")
     tournament_size: int = setting(whole(1), 4)
-    parsimony_size: float = setting(_between(1, 2), 1.2)
-    mutations: MutationRates = setting(_MUTATIONS, _PUBLISHED_AND_OURS)  # noqa: RUF009 - frozen
+    parsimony_size: float = setting(between(1, 2), 1.2)
 
     def __post_init__(self) -> None:
         if self.elites >= self.population:
@@ -85,7 +51,7 @@ class Evolution:
         self._settings = settings
         self._select = SELECTIONS[settings.selection]
         self._pressure = SelectionSettings(settings.tournament_size, settings.parsimony_size)
-        self._rates: dict[str, float] = asdict(settings.mutations)
+        self._rates = rates_of(settings)
         self._population: list[Individual] = []  # fittest first
 
     @classmethod
@@ -94,24 +60,25 @@ class Evolution:
         assert isinstance(settings, EvolutionSettings)
         return cls(grammar, settings)
 
+    @property
+    def population(self) -> Sequence[Individual]:
+        """Those that are alive, fittest first."""
+        return self._population
+
+    def welcome(self, migrants: Sequence[Individual]) -> None:
+        """Take in some from elsewhere, in place of the least fit."""
+        self._population = distinct([*self._population, *migrants])[: max(len(self._population), len(migrants))]
+
     def batch(self) -> int:
         """Return the size of a generation, less the elites that live on."""
         return self._settings.population - min(self._settings.elites, len(self._population))
 
-    def propose(self, rng: random.Random) -> Draft:
+    def propose(self, rng: random.Random, number: int) -> Draft:
         """Grow a tree for the first generation, breed one for later ones."""
         if not self._population or rng.random() < self._settings.immigrants:
             return grown(self._grammar, rng)
         mother, father = self._select(self._population, 2, rng, self._pressure)
-        child, parents, names = mother.tree, [mother.number], []
-        if rng.random() < self._settings.crossover:
-            child = crossover(mother.tree, father.tree, rng)
-            if child is not mother.tree:
-                parents, names = [mother.number, father.number], ["crossover"]
-        child, mutations = mutate(child, self._rates, rng)
-        mended = repair(child, rng)
-        names += [*mutations, *["repair"] * (mended is not child)]
-        return Draft(mended, tuple(parents), "+".join(names) or "copy")
+        return bred(mother, father, self._settings.crossover, self._rates, rng)
 
     def absorb(self, told: Sequence[Individual]) -> None:
         """Let the elites and the told live on; the best of the rest fill up what a short batch leaves free."""

@@ -53,6 +53,18 @@ class Judge:
         rates = {rate: fitness for rate, fitness in self._by_rate(outcome).items() if fitness > FAILED}
         return max(sorted(rates), key=rates.__getitem__, default=None)
 
+    def robustness(self, outcome: Outcome) -> float:
+        """Return the least fitness at the best learning rate and those tried beside it; minus infinity for a failure.
+
+        A loss whose fitness hangs on its learning rate has little; one that failed at a neighbouring rate has none.
+        """
+        by_rate = self._by_rate(outcome)
+        if max(by_rate.values(), default=FAILED) == FAILED:
+            return FAILED
+        rates = sorted(by_rate)
+        best = max(range(len(rates)), key=lambda place: by_rate[rates[place]])
+        return min(by_rate[rate] for rate in rates[max(0, best - 1) : best + 2])
+
     def promise(self, outcome: Outcome) -> Promise:
         """Return how far a STOPPED candidate came and how it stood there, at its best learning rate; more is better.
 

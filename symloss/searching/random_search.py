@@ -38,7 +38,7 @@ class RandomSearch:
         """Return the setting `batch`."""
         return self._settings.batch
 
-    def propose(self, rng: random.Random) -> Draft:
+    def propose(self, rng: random.Random, number: int) -> Draft:
         """Grow a tree."""
         return grown(self._grammar, rng)
 

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from symloss import plugins
 from symloss.errors import ExperimentError, unknown
 from symloss.language.grammar import Grammar
+from symloss.searching.aging import Aging, AgingSettings
 from symloss.searching.base import Method, Search, SearchSettings
+from symloss.searching.elites_map import ElitesMap, MapSettings
 from symloss.searching.evolution import Evolution, EvolutionSettings
 from symloss.searching.fitness import Judge
+from symloss.searching.islands import Islands, IslandSettings
+from symloss.searching.nsga2 import Nsga2, ParetoSettings
 from symloss.searching.random_search import RandomSearch, RandomSettings
 from symloss.settings import read_record
 
@@ -35,6 +39,10 @@ class SearchRecord:
 _TABLE = (
     SearchRecord("random", RandomSettings, RandomSearch.of, "newly grown trees: the baseline"),
     SearchRecord("evolution", EvolutionSettings, Evolution.of, "genetic programming as in GLO"),
+    SearchRecord("aging", AgingSettings, Aging.of, "regularised evolution: the oldest die, not the worst"),
+    SearchRecord("nsga2", ParetoSettings, Nsga2.of, "a front of fitness against complexity, cost or robustness"),
+    SearchRecord("islands", IslandSettings, Islands.of, "evolution on islands, with migration in a ring"),
+    SearchRecord("map_elites", MapSettings, ElitesMap.of, "the fittest formula of every shape of gradient"),
 )
 
 SEARCHES: dict[str, SearchRecord] = {record.name: record for record in _TABLE}

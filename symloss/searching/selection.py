@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from deap import tools
 
 from symloss.language.tree import Tree, seeded
-from symloss.searching.fitness import NO_PROMISE, Promise
+from symloss.searching.fitness import FAILED, NO_PROMISE, Promise
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Individual:
         fitness: minus infinity for a failure.
         complexity: of its formula in nodes; of the tree where there is no formula.
         promise: of a candidate whose training was stopped early; see `Judge.promise`.
+        robustness: see `Judge.robustness`; minus infinity for a failure.
     """
 
     number: int
@@ -33,11 +34,17 @@ class Individual:
     fitness: float
     complexity: int
     promise: Promise = NO_PROMISE
+    robustness: float = FAILED
 
     @property
     def merit(self) -> tuple[float, Promise]:
         """What selection compares: the fitness, and among those without one how far they came."""
         return self.fitness, self.promise
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing was measured of it that could be compared."""
+        return self.merit == (FAILED, NO_PROMISE)
 
     def __len__(self) -> int:  # what DEAP's double tournament prefers to be small
         return self.complexity

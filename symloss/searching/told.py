@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from symloss.language.candidate import State
 from symloss.language.formula import Canonical
-from symloss.searching.fitness import NO_PROMISE, Promise
+from symloss.searching.fitness import FAILED, NO_PROMISE, Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Told:
         complexity: of its formula in nodes; of its tree where it was not trained.
         formula: as whoever trained it has read it; of a twin, where it is simpler than all earlier ones; else None.
         promise: of one whose training was stopped early, see `Judge.promise`.
+        robustness: see `Judge.robustness`; minus infinity for a failure.
         worth_training: whether the free tests on probe points let it pass, as no twin of an earlier one.
     """
 
@@ -36,4 +37,5 @@ class Told:
     complexity: int
     formula: Canonical | None = None
     promise: Promise = NO_PROMISE
+    robustness: float = FAILED
     worth_training: bool = False

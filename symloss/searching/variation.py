@@ -57,7 +57,9 @@ def integer_step(tree: Tree, index: int, rng: random.Random) -> Tree:
 def same_arity(tree: Tree, index: int, rng: random.Random) -> Tree:
     """Draw another operator with the same arguments in a node's place, or another leaf in a leaf's."""
     node, words = tree.nodes[index], vocabulary(tree.grammar)
-    urn = words.alike[node.args] if node.args else words.leaves[node.ret]
+    urn = words.alike.get(node.args) if node.args else words.leaves[node.ret]
+    if not urn:  # a warm start may hold what the grammar does not
+        return tree
     drawn = urn.draw_other(node, rng)
     return tree if drawn == node else Tree((*tree.nodes[:index], drawn, *tree.nodes[index + 1 :]), tree.grammar)
 
@@ -78,17 +80,23 @@ def leaf_to_node(tree: Tree, index: int, rng: random.Random) -> Tree:
 
 
 def gaussian(tree: Tree, index: int, rng: random.Random) -> Tree:
-    """Move a real constant by a normal step of the grammar's sigma, within the grammar's range."""
+    """Move a real constant by a normal step of the grammar's sigma, within the grammar's range.
+
+    One beyond the range, which came with a warm start, goes no further.
+    """
     node = tree.nodes[index]
     ephemeral = vocabulary(tree.grammar).pools[node.ret].ephemeral
     if not isinstance(node.value, float) or ephemeral is None:
         return tree
     moved = readable(node.value + rng.gauss(0.0, ephemeral.sigma))
-    return _with(tree, index, [constant_node(min(max(moved, ephemeral.low), ephemeral.high), node.ret)])
+    low, high = min(ephemeral.low, node.value), max(ephemeral.high, node.value)
+    return _with(tree, index, [constant_node(min(max(moved, low), high), node.ret)])
 
 
 def regrow(tree: Tree, index: int, rng: random.Random) -> Tree:
     """Replace a subtree by a newly grown one, at most as deep as a new tree."""
+    if tree.nodes[index].ret is Exponent and not vocabulary(tree.grammar).leaves[Exponent]:
+        return tree
     height = rng.randint(0, tree.grammar.limits.initial_depth[1])
     return _with(tree, index, sprout(tree.grammar, rng, 0, height, tree.nodes[index].ret))
 

@@ -17,7 +17,14 @@ from symloss.searching.searches import SEARCHES, Search, make_search
 from tests.searching import JUDGE, Bench, rejected, run, scored
 
 COMPACT = load_grammar("compact")
-SMALL = {"random": {"batch": 12}, "evolution": {"population": 12, "elites": 2}}
+SMALL = {
+    "random": {"batch": 12},
+    "evolution": {"population": 12, "elites": 2},
+    "aging": {"population": 12, "sample": 4, "batch": 12},
+    "nsga2": {"population": 12, "objectives": ["fitness", "complexity", "cost", "robustness"]},
+    "islands": {"population": 6, "elites": 1, "islands": 2, "interval": 2, "migrants": 1},
+    "map_elites": {"first": 12, "batch": 12, "cells": 4},
+}
 TINY = """
 name = "tiny"
 slot = "classification"

@@ -1,0 +1,84 @@
+"""The studies of docs/results.md: `make reproduce`, or `python -m reproduce NAME...` for some of them.
+
+What is done already is kept below `runs/reproduce` and not done again. `--scale 0.1` tries a study at a tenth of its
+size; its figures are not written down then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from reproduce import glo_claim, glo_search, methods, transfer, xor
+from reproduce.study import RESULTS, Place, Study, write_figures
+from symloss.judging.tasks.datafiles import VARIABLE
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "results.md"
+STUDIES: Mapping[str, Study] = {
+    "xor": xor.STUDY,
+    "glo_search": glo_search.STUDY,
+    "methods": methods.STUDY,
+    "transfer": transfer.STUDY,
+    "glo_claim": glo_claim.STUDY,
+}
+
+
+def do(name: str, place: Place) -> None:
+    """Do one study, and write its figures down unless it is a try."""
+    study, began = STUDIES[name], time.perf_counter()
+    print(f"== {name}: {study.about}", flush=True)
+    if not study.can_run:
+        print(f"   left out: it needs data; set {VARIABLE} to their directory")
+        return
+    figures = study.run(place.below(name))
+    for table in study.tables.values():
+        for row in table(figures):
+            print("   " + " | ".join(row))
+    print(f"   {time.perf_counter() - began:.0f} s", flush=True)
+    if place.scale == 1.0:
+        print(f"   wrote {write_figures(name, {'seconds': time.perf_counter() - began, **figures})}")
+
+
+def write_document() -> None:
+    """Write the tables and pictures of all studies whose figures are there."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name, study in STUDIES.items():
+        path = RESULTS / f"{name}.json"
+        if not path.exists():
+            continue
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        for table, lay_out in study.tables.items():
+            head, *rest = ("| " + " | ".join(cells) + " |" for cells in lay_out(figures))
+            lines = "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *rest])
+            begin, end = f"<!-- {table}: written by reproduce -->", f"<!-- {table}: end -->"
+            before, after = text.split(begin)
+            text = f"{before}{begin}\n{lines}\n{end}{after.split(end)[1]}"
+        if study.draw is not None:
+            study.draw(figures, DOCUMENT.parent)
+    DOCUMENT.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Do what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(STUDIES)}; all without one")
+    parser.add_argument("--processes", type=int, default=2, help="that work side by side")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the studies' size, for a try")
+    parser.add_argument("--folder", type=Path, default=Path("runs") / "reproduce", help="keeps what is done")
+    parser.add_argument("--tables", action="store_true", help="write the document from the figures that are there")
+    asked = parser.parse_args()
+    unknown = [name for name in asked.names if name not in STUDIES]
+    if unknown:
+        parser.error(f"there is no study {unknown[0]}; known are {', '.join(STUDIES)}")
+    if not asked.tables:
+        folder = asked.folder if asked.scale == 1.0 else asked.folder / f"scale-{asked.scale:g}"
+        for name in asked.names or STUDIES:
+            do(name, Place(folder, asked.processes, asked.scale))
+    write_document()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""GLO's claim: cross-entropy, Baikal and BaikalCMA on MNIST with GLO's own convnet, SGD and learning rate.
+
+After Gonzalez and Miikkulainen 2020, arXiv:1905.11528: batch 100, learning rate 0.01, 20,000 steps; here the first
+2,000, which take minutes each, and the same table with the learning rate tuned for each loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from statistics import fmean
+from typing import Any
+
+from reproduce.study import Piece, Place, Study, make_pieces, mean_interval
+from symloss.judging.evaluate import Job, judge
+from symloss.judging.plan import Plan
+from symloss.judging.tasks import make_task
+from symloss.language.zoo import zoo
+from symloss.running.seeds import finals_seeds
+
+LOSSES = ("cross_entropy", "baikal", "baikal_cma")
+STEPS = (200, 1000, 2000)
+PUBLISHED = 0.01
+RATES = (0.003, 0.01, 0.03, 0.1)
+TUNING = 1000  # steps of the trainings by which rates are chosen
+SEEDS = 3
+TASK = {"name": "mnist", "model": "glo", "optimiser": "sgd"}
+SIZES = (500, 2000, 10_000)  # training examples of the data-utilisation study
+PERCEPTRON = {"name": "mnist", "model": "mlp", "optimiser": "sgd"}
+SMALL_STEPS = 2000
+TWO_RATES = (PUBLISHED, 0.1)
+
+
+def run(place: Place) -> dict[str, Any]:
+    """Test at the published rate; tune the rate on validation with one seed; test each loss at its own rate."""
+    seeds = range(place.scaled(SEEDS))
+    published = dict.fromkeys(LOSSES, PUBLISHED)
+    tested = make_pieces(place.below("published"), pieces_of(place, published, seeds))
+    tuning = make_pieces(place.below("tuning"), tuning_pieces(place))
+    best = {loss: best_rate(tuning, loss) for loss in LOSSES}
+    tuned = make_pieces(place.below("tuned"), pieces_of(place, best, seeds))
+    sizes = make_pieces(place.below("sizes"), size_pieces(place, seeds))
+    return {"published": tested, "tuning": tuning, "best_rates": best, "tuned": tuned, "sizes": sizes}
+
+
+def pieces_of(place: Place, rates: Mapping[str, float], seeds: Iterable[int]) -> list[Piece]:
+    """Return trainings that are measured on the test part, each loss at its rate."""
+    steps = [place.scaled(step) for step in STEPS]
+    spec = {"task": TASK, "steps": steps, "measure": "test"}
+    return [
+        (name_of(loss, rates[loss], seed), train, {**spec, "loss": loss, "rate": rates[loss], "seed": seed})
+        for loss, seed in product(LOSSES, seeds)
+    ]
+
+
+def tuning_pieces(place: Place) -> list[Piece]:
+    """Return trainings that are measured on validation, half as long, with one seed."""
+    spec = {"task": TASK, "steps": [place.scaled(TUNING)], "measure": "valid", "seed": 0}
+    return [
+        (name_of(loss, rate, 0), train, {**spec, "loss": loss, "rate": rate}) for loss, rate in product(LOSSES, RATES)
+    ]
+
+
+def size_pieces(place: Place, seeds: Iterable[int]) -> list[Piece]:
+    """Return the trainings of the data-utilisation study: fewer examples, a perceptron, two rates, both parts."""
+    steps = [place.scaled(SMALL_STEPS)]
+    return [
+        (
+            f"{name_of(loss, rate, seed)}-{size}-{measure}",
+            train,
+            {
+                "loss": loss, "task": {**PERCEPTRON, "examples": size}, "rate": rate, "seed": seed, "steps": steps,
+                "measure": measure,
+            },
+        )
+        for loss, rate, seed, size, measure in product(LOSSES, TWO_RATES, seeds, SIZES, ("valid", "test"))
+    ]  # fmt: skip
+
+
+def name_of(loss: str, rate: float, seed: int) -> str:
+    """Name a training's piece."""
+    return f"{loss}-{rate:g}-{seed}"
+
+
+def train(
+    loss: str, task: Mapping[str, Any], rate: float, seed: int, steps: Sequence[int], measure: str
+) -> dict[str, Any]:
+    """Train once, and measure accuracy at each of the steps; a training that diverges has none."""
+    formula = zoo[loss]
+    plan = Plan(steps[-1], (rate,), finals_seeds(seed, 1), tuple(steps), (measure,), "single")
+    job = Job(0, ((0, formula.text, formula.slot),), plan, float("inf"))
+    (judged,) = judge(job, make_task(task)).judged
+    own = {str(each.step): each.values["accuracy"] for each in judged.outcome.measurements}
+    return {"state": judged.outcome.state.value, "accuracy": own}
+
+
+def best_rate(trained: Mapping[str, Any], loss: str) -> float:
+    """Return the rate that is best on validation."""
+    found = {rate: list(trained[name_of(loss, rate, 0)]["accuracy"].values()) for rate in RATES}
+    last = {rate: values[-1] for rate, values in found.items() if values}
+    return max(last, key=last.__getitem__)
+
+
+def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out test accuracy over steps, at the published rate and at each loss's own."""
+    rows: list[list[str]] = []
+    for said in ("published", "tuned"):
+        own = figures[said]
+        steps = sorted({step for each in own.values() for step in each["accuracy"]}, key=int)
+        for loss in LOSSES:
+            rate = PUBLISHED if said == "published" else figures["best_rates"][loss]
+            ours = [each["accuracy"] for name, each in own.items() if name.startswith(f"{loss}-{rate:g}-")]
+            rows.append([f"{said}, {rate:g}", loss, *(_accuracy([each.get(step) for each in ours]) for step in steps)])
+    return [["learning rate", "loss", *(f"after {step} steps" for step in steps)], *rows]
+
+
+def size_table(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out test accuracy over the number of training examples, each loss at its better rate on validation."""
+    rows = [["loss", *(f"{size} examples" for size in SIZES)]]
+    for loss in LOSSES:
+        rows.append([loss, *(_accuracy(_at_better_rate(figures["sizes"], loss, size)) for size in SIZES)])
+    return rows
+
+
+def _at_better_rate(trained: Mapping[str, Any], loss: str, size: int) -> list[float | None]:
+    def last(rate: float, measure: str) -> list[float | None]:
+        start, end = f"{loss}-{rate:g}-", f"-{size}-{measure}"
+        own = [each["accuracy"] for name, each in trained.items() if name.startswith(start) and name.endswith(end)]
+        return [next(iter(values.values()), None) for values in own]
+
+    valid = {rate: last(rate, "valid") for rate in TWO_RATES}
+    whole = {rate: fmean(value for value in own if value is not None) for rate, own in valid.items() if None not in own}
+    return last(max(whole, key=whole.__getitem__), "test") if whole else [None]
+
+
+def _accuracy(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values) or not known:
+        return "diverged"
+    mean, low, high = mean_interval(known)
+    return f"{mean:.4f} ({low:.4f} to {high:.4f})"
+
+
+STUDY = Study(
+    "GLO's losses on MNIST with GLO's convnet", run, {"glo_claim": table_of, "glo_sizes": size_table}, needs_data=True
+)

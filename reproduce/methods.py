@@ -1,0 +1,187 @@
+"""Which search is worth its cost: all methods, the same number of training steps, several seeds, four tasks.
+
+Each winner, chosen on validation, trains again on fresh seeds beside tuned published losses; random search is what
+every other method must beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import ttest_ind
+
+from reproduce.searches import best_at, search_once
+from reproduce.study import Piece, Place, Study, in_words, make_pieces, mean_interval
+from symloss.language.formula import parse
+from symloss.language.slots import SLOTS
+from symloss.language.zoo import zoo
+from symloss.running.comparing import Trying
+from symloss.running.observer import Silent
+from symloss.running.session import Crew
+from symloss.running.transferring import Ground, transfer_formulas
+
+RANDOM = "random"
+POINTS = 20  # of a curve
+ENOUGH = 3  # seeds for an interval of a difference
+BATCH = {"population": 60, "elites": 4}
+
+# The searches, by the name under which they stand in the tables. `random` comes first: it is the reference.
+METHODS: Mapping[str, Mapping[str, Any]] = {
+    RANDOM: {"method": "random", "batch": 60},
+    "evolution": {"method": "evolution", **BATCH},
+    "aging": {"method": "aging", "population": 60, "sample": 15, "batch": 20},
+    "nsga2": {"method": "nsga2", "population": 60},
+    "islands": {"method": "islands", "population": 15, "elites": 1, "islands": 4},
+    "map_elites": {"method": "map_elites", "first": 60, "batch": 40},
+}
+
+# The base problems: what to train, at which cost, how many trained candidates, how many seeds of the search.
+TASKS: Mapping[str, Mapping[str, Any]] = {
+    "noisy digits": {
+        "task": {"name": "digits", "noise": 0.4},
+        "budget": {"steps": 300, "learning_rates": [0.003, 0.01], "seeds": 2, "stack": "stacked"},
+        "evaluations": 300, "seeds": 5, "trying": Trying(seeds=8, steps=600),
+    },
+    "few digits": {
+        "task": {"name": "digits", "examples": 100},
+        "budget": {"steps": 300, "learning_rates": [0.003, 0.01], "seeds": 2, "stack": "stacked"},
+        "evaluations": 300, "seeds": 5, "trying": Trying(seeds=8, steps=600),
+    },
+}  # fmt: skip
+
+
+def run(place: Place) -> dict[str, Any]:
+    """Search with every method on every task, then try all winners."""
+    found = make_pieces(place, [piece for task in TASKS for piece in searches(place, task)])
+    return {task: {"searches": _by_method(found, task), **finals(place, task, found)} for task in TASKS}
+
+
+def searches(place: Place, task: str) -> list[Piece]:
+    """Return the searches on a task."""
+    spec, pieces = TASKS[task], list[Piece]()
+    for method, settings in METHODS.items():
+        for seed in range(place.scaled(spec["seeds"])):
+            table = {
+                "name": "study", "seed": seed + 1, "grammar": "compact", "task": spec["task"], "search": settings,
+                "budget": spec["budget"], "stop": {"evaluations": place.scaled(spec["evaluations"], 20)},
+            }  # fmt: skip
+            name = piece_name(task, method, seed)
+            pieces.append((name, search_once, {"folder": str(place.folder / "runs" / name), "table": table}))
+    return pieces
+
+
+def piece_name(task: str, method: str, seed: int) -> str:
+    """Name a search's piece."""
+    return f"{task}-{method}-{seed + 1}".replace(" ", "_")
+
+
+def _by_method(found: Mapping[str, Any], task: str) -> dict[str, list[Any]]:
+    rows: dict[str, list[Any]] = {method: [] for method in METHODS}
+    for method, own in rows.items():
+        start = piece_name(task, method, 0)[:-1]
+        own += [found[name] for name in sorted(found) if name.startswith(start)]
+    return rows
+
+
+def finals(place: Place, task: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Try all winners on a task, and its baselines, on fresh seeds and the test set."""
+    winners: dict[str, str] = {}
+    for method, own in _by_method(found, task).items():
+        winners |= {f"{method} {seed + 1}": each["best"][0][0] for seed, each in enumerate(own) if each["best"]}
+    slot = "classification"
+    baselines = {name: zoo[name] for name in SLOTS[slot].baselines}
+    formulas = {**baselines, **{name: parse(text, slot) for name, text in winners.items()}}
+    ground = Ground(task, TASKS[task]["task"], learning_rates=None)
+    crew = Crew(place.processes)
+    transfer = transfer_formulas(formulas, [ground], TASKS[task]["trying"], place.folder / "finals", crew, Silent())
+    assert transfer is not None, "nothing interrupts it but the process's end"
+    column = transfer.columns[0]
+    rows = {row.name: row for row in column.rows}
+    values = {name: rows[name].by_seed.get(column.metric, ()) for name in formulas}
+    return {
+        "metric": column.metric,
+        "test": {name: list(each) for name, each in values.items()},
+        "rates": {name: rows[name].learning_rate for name in formulas},
+        "winners": winners,
+    }
+
+
+def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out what each method came to on each task, and against random search."""
+    rows = [["task", "method", "seeds", "best on validation", "winners on test", "against random search", "a search"]]
+    for task, own in tasks_of(figures):
+        reference = _means(own, RANDOM)
+        for method, searched in own["searches"].items():
+            validation = mean_interval([each["curve"][-1][2] for each in searched if each["curve"]])
+            test = _means(own, method)
+            seconds = f"{np.median([each['seconds'] for each in searched]):.0f} s"
+            against = "the reference" if method == RANDOM else _difference(test, reference)
+            cells = [task, method, str(len(searched)), in_words(*validation), in_words(*mean_interval(test))]
+            rows.append([*cells, against, seconds])
+    return rows
+
+
+def baseline_table(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out the published losses, tuned alike, and the best winner by its mean on the test set."""
+    rows = [["task", "loss", "on test"]]
+    for task, own in tasks_of(figures):
+        tested = {name: values for name, values in own["test"].items() if values and name not in own["winners"]}
+        for name, values in sorted(tested.items(), key=lambda each: -np.mean(each[1])):
+            rows.append([task, name, in_words(*mean_interval(values))])
+    return rows
+
+
+def tasks_of(figures: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the tasks of a record of figures."""
+    return [(name, each) for name, each in figures.items() if isinstance(each, Mapping) and "searches" in each]
+
+
+def _means(own: Mapping[str, Any], method: str) -> list[float]:
+    """Return the mean on the test set of each of a method's winners."""
+    names = [name for name in own["winners"] if name.rpartition(" ")[0] == method]
+    return [float(np.mean(own["test"][name])) for name in names if own["test"][name]]
+
+
+def _difference(test: list[float], reference: list[float]) -> str:
+    """Word the difference of two means over search seeds with its interval by Welch's test: seeds are few."""
+    if min(len(test), len(reference)) < ENOUGH:
+        return "too few seeds"
+    result = ttest_ind(test, reference, equal_var=False)
+    low, high = result.confidence_interval(0.95)
+    stands = "better" if low > 0 else "worse" if high < 0 else "within noise"
+    return f"{np.mean(test) - np.mean(reference):+.4f} ({low:+.4f} to {high:+.4f}): {stands}"
+
+
+def draw(figures: Mapping[str, Any], folder: Path) -> None:
+    """Draw best fitness on validation over training steps, the mean over seeds with its interval."""
+    from symloss.telling.plot import canvas
+
+    shown = tasks_of(figures)
+    with canvas(folder / "methods.png", (5.2 * len(shown), 4.4), len(shown)) as (figure, panels):
+        for axes, (task, own) in zip(panels, shown, strict=True):
+            end = max(each["steps"] for searched in own["searches"].values() for each in searched)
+            grid = np.linspace(end / POINTS, end, POINTS)
+            for method, searched in own["searches"].items():
+                _draw_one(axes, grid, method, [each["curve"] for each in searched])
+            axes.set_title(task, fontsize="medium")
+            axes.set_xlabel("training steps")
+            axes.set_ylabel("best fitness on validation")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+
+
+def _draw_one(axes: Any, grid: Any, method: str, curves: list[Any]) -> None:
+    values = [[best_at(curve, steps) for curve in curves] for steps in grid]
+    known = [place for place, own in enumerate(values) if None not in own]
+    bands = [mean_interval([value for value in values[place] if value is not None], 500) for place in known]
+    style = {"color": "black", "linestyle": "--"} if method == RANDOM else {}
+    (line,) = axes.plot(grid[known], [mean for mean, _, _ in bands], label=method, linewidth=1.5, **style)
+    low, high = [low for _, low, _ in bands], [high for _, _, high in bands]
+    axes.fill_between(grid[known], low, high, color=line.get_color(), alpha=0.12, linewidth=0)
+
+
+STUDY = Study(
+    "all methods at equal cost", run, {"methods": table_of, "baselines": baseline_table}, draw, needs_data=True
+)

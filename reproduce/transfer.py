@@ -1,0 +1,101 @@
+"""Transfer: the winners of the method study on other data, other noise rates and other base models.
+
+Against tuned GCE and SCE, the published losses for wrong labels; rates tuned alike, fresh seeds, the test set once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reproduce.study import Piece, Place, Study, in_words, make_pieces, mean_interval
+from symloss.language.formula import parse
+from symloss.language.zoo import zoo
+from symloss.running.comparing import Trying
+from symloss.running.observer import Silent
+from symloss.running.session import Crew
+from symloss.running.transferring import Ground, transfer_formulas
+
+WINNERS = 3  # formulas that are tried, the best on validation, of different methods
+RIVALS = ("gce", "sce", "cross_entropy")
+TRYING = Trying(seeds=6, steps=600)
+
+GROUNDS: Mapping[str, Mapping[str, Any]] = {
+    "digits, 40 % wrong": {"name": "digits", "noise": 0.4},
+    "digits, 20 % wrong": {"name": "digits", "noise": 0.2},
+    "digits, 60 % wrong": {"name": "digits", "noise": 0.6},
+    "digits, a convnet": {"name": "digits", "noise": 0.4, "model": "conv"},
+    "MNIST, 40 % wrong": {"name": "mnist", "noise": 0.4},
+    "Fashion-MNIST, 40 % wrong": {"name": "fashion_mnist", "noise": 0.4},
+    "letters, 40 % wrong": {"name": "letter_recognition", "noise": 0.4},
+    "spambase, 30 % wrong": {"name": "spambase", "noise": 0.3},
+}
+
+
+def run(place: Place) -> dict[str, Any]:
+    """Try winners of the searches on noisy digits on every ground."""
+    chosen = winners(place)
+    return {"formulas": chosen, "grounds": make_pieces(place, _pieces(place, chosen))}
+
+
+def winners(place: Place) -> dict[str, str]:
+    """Return the best formulas that the method study has found on noisy digits, one of each of the best methods."""
+    best: dict[str, tuple[float, str]] = {}
+    for path in sorted((place.folder.parent / "methods").glob("noisy_digits-*.json")):
+        method = path.stem.removeprefix("noisy_digits-").rpartition("-")[0]
+        found = json.loads(path.read_text(encoding="utf-8"))["best"]
+        if found and found[0][1] > best.get(method, (-np.inf, ""))[0]:
+            best[method] = (found[0][1], found[0][0])
+    ranked = sorted(best.items(), key=lambda each: -each[1][0])[:WINNERS]
+    if not ranked:
+        raise SystemExit("the study `methods` comes first: its winners are what is tried here.")
+    return {method: text for method, (_, text) in ranked}
+
+
+def _pieces(place: Place, chosen: Mapping[str, str]) -> list[Piece]:
+    return [
+        (
+            file_of(label),
+            try_on,
+            {"label": label, "task": task, "chosen": dict(chosen), "folder": str(place.folder / "grounds")},
+        )
+        for label, task in GROUNDS.items()
+    ]
+
+
+def file_of(label: str) -> str:
+    """Return a ground's name as a file may have it."""
+    return label.replace(" ", "_").replace(",", "").replace("%", "percent")
+
+
+def try_on(label: str, task: Mapping[str, Any], chosen: Mapping[str, str], folder: str) -> dict[str, Any]:
+    """Try the formulas on one ground."""
+    formulas = {**{name: parse(text, "classification") for name, text in chosen.items()}, **{n: zoo[n] for n in RIVALS}}
+    path = Path(folder) / file_of(label)
+    transfer = transfer_formulas(formulas, [Ground(label, task)], TRYING, path, Crew(0), Silent())
+    assert transfer is not None, "nothing interrupts it but the process's end"
+    column = transfer.columns[0]
+    return {
+        "metric": column.metric,
+        "sentence": column.sentence,
+        "test": {row.name: list(row.by_seed.get(column.metric, ())) for row in column.rows},
+        "rates": {row.name: row.learning_rate for row in column.rows},
+    }
+
+
+def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out the mean on the test set of each formula on each ground."""
+    names = [*figures["formulas"], *RIVALS]
+    rows = [["task", *names]]
+    by_label = {file_of(label): label for label in GROUNDS}
+    for piece, each in figures["grounds"].items():
+        cells = [in_words(*mean_interval(each["test"][name]), 3) if each["test"].get(name) else "-" for name in names]
+        rows.append([by_label[piece], *cells])
+    return rows
+
+
+STUDY = Study("winners on other tasks", run, {"transfer": table_of}, needs_data=True)

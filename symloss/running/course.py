@@ -1,0 +1,87 @@
+"""The course of a search: what becomes of one batch, from the free tests to what the search is told.
+
+All that a search learns comes out of the run store, so a resume takes the same course over outcomes that are there.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from symloss.judging.plan import Plan
+from symloss.judging.screen import Screen
+from symloss.language.candidate import Candidate, Outcome
+from symloss.running.planning import Cutter, plan_halving, plan_trainings
+from symloss.running.recall import Recall
+from symloss.running.session import Session, withdraw_finals
+from symloss.running.stopping import Ending
+from symloss.running.store import StoredBatch
+from symloss.searching.told import Told
+
+
+class Course:
+    """Takes a session's batches, one after the other.
+
+    Args:
+        session: at work.
+        ending: says when to cut a batch short, and is told how far the search is.
+    """
+
+    def __init__(self, session: Session, ending: Ending) -> None:
+        experiment = session.work.experiment
+        self._session, self._ending = session, ending
+        self._plan = plan_trainings(experiment, session.stacking)
+        self._halving = plan_halving(experiment, session.work.task)
+        self._screen = Screen()
+        self._recall = Recall(session.store, session.search, self._screen, self._halving)
+        self.batch = 0  # number of the batch that comes next
+
+    def recall(self) -> bool:
+        """Tell the next batch again where what was told of it is kept; False where it is to be judged."""
+        told = self._recall.batch(self.batch)
+        if told:
+            self._ending.told_batch(told, self._session.search.archive)
+            self.batch += 1
+        return bool(told)
+
+    def stored(self) -> list[Candidate]:
+        """Issue the next batch again where the store holds it, told before or cut short; else nothing."""
+        return self._recall.issue(self.batch)
+
+    def take(self, candidates: Sequence[Candidate]) -> list[Told] | None:
+        """Judge a batch that the search has issued, and tell it; None when it was cut short."""
+        session, began = self._session, time.monotonic()
+        search, store = session.search, session.store
+        screened = self._screen.check(candidates)
+        store.write_batch(self.batch, candidates, [outcome for outcome in screened if outcome is not None])
+        left = [each for each, outcome in zip(candidates, screened, strict=True) if outcome is None]
+        stored = self._train(replace(self._plan, thresholds=self._halving.thresholds()), candidates, left)
+        if len(stored) < len(candidates):
+            return None
+        if not self._ending.replaying:
+            withdraw_finals(session.work.run, store)
+        outcomes = [stored[candidate.number] for candidate in candidates]
+        told = search.tell(outcomes)
+        self._ending.told_batch(told, search.archive)
+        self._recall.told(self.batch, outcomes)
+        leader = self._ending.best[1] if self._ending.best else None
+        entry = StoredBatch(self.batch, len(told), leader, time.monotonic() - began)
+        store.write_told(entry, told, self._recall.facts() | session.time(self._ending.session))
+        session.observer.batch_done(self._ending.progress())
+        self.batch += 1
+        return told
+
+    def _train(self, plan: Plan, candidates: Sequence[Candidate], left: Sequence[Candidate]) -> dict[int, Outcome]:
+        """Train what the store does not know; return the batch's outcomes, fewer than candidates when cut short."""
+        session, ending = self._session, self._ending
+        store, budget = session.store, session.work.experiment.budget
+        first, last = candidates[0].number, candidates[-1].number
+        known = store.outcomes(first, last)
+        # Cut before looking at what is known: cohorts must be those of a run without a break.
+        jobs = Cutter(plan, budget.cohort, budget.timeout)(left)
+        missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
+        for _, outcomes in session.pool.run(missing, ending.now):
+            store.write_outcomes(outcomes)
+            ending.trained(outcomes)
+            known |= {outcome.candidate: outcome for outcome in outcomes}
+            session.observer.progressed(ending.progress(list(known.values())))
+        return store.outcomes(first, last)

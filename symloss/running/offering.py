@@ -1,0 +1,194 @@
+"""A run whose formulas somebody else proposes: a person, a script, a language model.
+
+What is offered takes the course of any other candidate: free tests, duplicates, training, store, hall of fame, finals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from symloss.errors import FormulaError, GrammarError, RunError
+from symloss.judging.stacking import choose_stacking
+from symloss.judging.tasks import make_task
+from symloss.language.candidate import Candidate, Outcome, State
+from symloss.language.grammar import load_grammar, read_grammar
+from symloss.running.config import Experiment, check_fit, read_experiment, resolved
+from symloss.running.course import Course
+from symloss.running.finals import Finals
+from symloss.running.observer import Observer, Silent
+from symloss.running.planning import plan_trainings
+from symloss.running.run import hold_finals, read_given, set_up
+from symloss.running.rundir import check_vacant, default_directory, find_run, make_directory, read_text
+from symloss.running.session import Crew, Session, Work, opened
+from symloss.searching.archive import Entry
+from symloss.searching.fitness import FAILED
+from symloss.searching.told import Told
+from symloss.settings import read_toml
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a proposed formula.
+
+    Args:
+        text: as it was proposed.
+        formula: canonical text; None where nobody has read it, as of one that a free test refused.
+        state: how it ended, e.g. `scored`, `rejected`, `duplicate`.
+        reason: why it was not scored, in words; empty for one that was.
+        fitness: on validation, in the metric's own units; of a duplicate its twin's. None for a failure.
+        complexity: nodes.
+        number: of the candidate in the run; None for a text that is no formula, which the run does not keep.
+    """
+
+    text: str
+    formula: str | None
+    state: str
+    reason: str
+    fitness: float | None
+    complexity: int | None
+    number: int | None
+
+
+class OpenRun:
+    """A run that is open for offers. Get it from `open_run`, and use it in a `with` block.
+
+    Example:
+        >>> with open_run("noisy_digits", workers=2) as run:
+        ...     for answer in run.offer(["-t*log(p)", "t/p - log(p)"]):
+        ...         print(answer.text, answer.state, answer.fitness, answer.reason)
+        ...     run.step()                    # a generation of the experiment's own search, which learns from both
+        ...     print(run.best(3), run.finals().sentence)
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._course = Course(session, session.ending())
+        self._sign = 1 if session.work.task.metric.maximise else -1
+        while self._course.recall() or self._taken(self._course.stored()):
+            pass
+
+    @property
+    def directory(self) -> Path:
+        """Where the run is kept."""
+        return self._session.work.run.path
+
+    def offer(self, formulas: Iterable[str]) -> list[Answer]:
+        """Judge formulas; what is kept already, or has the gradient of an earlier one, is not trained again.
+
+        Args:
+            formulas: texts over the task's slot; one that is no formula is answered as rejected, and not kept.
+
+        Returns:
+            One answer each, in order.
+
+        Raises:
+            RunError: the run was interrupted; what was judged so far is kept, and `open_run(directory)` goes on.
+        """
+        texts = list(formulas)
+        faults = {place: fault for place, text in enumerate(texts) if (fault := self._fault(text))}
+        sound = [text for place, text in enumerate(texts) if place not in faults]
+        told = iter(self._taken(self._session.search.offer(sound)) if sound else [])
+        return [
+            Answer(text, None, State.REJECTED.value, faults[place], None, None, None)
+            if place in faults
+            else self._answer(text, next(told))
+            for place, text in enumerate(texts)
+        ]
+
+    def step(self, n: int | None = None) -> list[Answer]:
+        """Let the experiment's own search propose, and judge that.
+
+        Args:
+            n: how many candidates; None for one generation.
+        """
+        return [self._answer(each.text, each) for each in self._taken(self._session.search.ask(n))]
+
+    def best(self, k: int = 1) -> list[Entry]:
+        """Return the k fittest formulas, fittest first; their `fitness` is larger for better ones."""
+        return self._session.search.archive.best(k)
+
+    def front(self) -> list[Entry]:
+        """Return the Pareto front of fitness against complexity, simplest first."""
+        return self._session.search.archive.front()
+
+    def finals(self) -> Finals | None:
+        """Hold the finals as the experiment plans them; None when they were interrupted, or none are planned."""
+        self._session.store.write_meta({"ended": "the offers are over"})
+        return hold_finals(self._session)
+
+    def _fault(self, text: str) -> str:
+        try:
+            self._session.search.read(text)
+        except (FormulaError, GrammarError) as error:
+            return f"no formula: {error}"
+        return ""
+
+    def _taken(self, candidates: Sequence[Candidate]) -> list[Told]:
+        if not candidates:
+            return []
+        told = self._course.take(candidates)
+        if told is None:
+            raise RunError(f"{self.directory}: the run was interrupted; open_run('{self.directory}') goes on with it.")
+        return told
+
+    def _answer(self, text: str, told: Told) -> Answer:
+        outcome: Outcome = self._session.store.outcomes(told.number, told.number)[told.number]
+        formula = None if told.formula is None else told.formula.text
+        fitness = None if told.fitness == FAILED else self._sign * told.fitness
+        return Answer(text, formula, told.state.value, outcome.reason, fitness, told.complexity, told.number)
+
+
+@contextmanager
+def open_run(
+    experiment: str | Path | Mapping[str, Any] | Experiment,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    overrides: Iterable[str] = (),
+    address: str | None = None,
+    observer: Observer | None = None,
+) -> Iterator[OpenRun]:
+    """Open a run for offers: a new one of an experiment, or one that is there.
+
+    Args:
+        experiment: as `search` takes it; or the directory of a run, to go on with it.
+        out, workers, overrides, address, observer: as `search` takes them; an open run changes nothing of its own.
+
+    Raises:
+        ExperimentError: the experiment cannot be run.
+        RunError: the directory cannot be used, or the pool fails.
+    """
+    crew, watching = Crew(workers, address), observer or Silent()
+    with _work(experiment, out, overrides) as work, opened(work, crew, watching) as session:
+        watching.started(work.run.path, work.experiment, bool(session.earlier))
+        yield OpenRun(session)
+
+
+@contextmanager
+def _work(
+    experiment: str | Path | Mapping[str, Any] | Experiment, out: str | Path | None, overrides: Iterable[str]
+) -> Iterator[Work]:
+    if isinstance(experiment, str | Path) and (Path(experiment) / "run.sqlite").exists():
+        run = find_run(experiment)
+        with run.locked():
+            place = str(run.experiment)
+            kept = read_experiment(read_toml(read_text(run.experiment), place), place, run.path)
+            grammar = read_grammar(read_text(run.grammar), str(run.grammar))
+            yield Work(run, kept, grammar, make_task(kept.task))
+        return
+    read = read_given(experiment, overrides)
+    grammar, task = load_grammar(read.grammar), make_task(read.task)
+    check_fit(read, grammar, task)
+    settled = resolved(read, task.learning_rates)
+    path = Path(out) if out is not None else default_directory(read.name)
+    check_vacant(path)
+    stacking = choose_stacking(task, plan_trainings(settled), settled.budget.cohort)
+    work = Work(make_directory(path), settled, grammar, task)
+    with work.run.locked():
+        check_vacant(path)
+        with work.run.begun():
+            set_up(work, stacking)
+        yield work

@@ -1,0 +1,69 @@
+"""Islands with migration (Whitley, Rana and Heckendorn 1999, The Island Model Genetic Algorithm).
+
+Several populations evolve by themselves; every few generations the fittest of each are copied to the next one in a
+ring. A candidate's number says whose it is, so that no counter is kept.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from symloss.language.grammar import Grammar
+from symloss.searching.base import Draft, SearchSettings
+from symloss.searching.evolution import Evolution, EvolutionSettings
+from symloss.searching.selection import Individual, by_merit
+from symloss.settings import setting, whole
+
+
+@dataclass(frozen=True)
+class IslandSettings(EvolutionSettings):
+    """Settings of islands: those of evolution hold on each.
+
+    Args:
+        islands: how many; each has a population of its own.
+        interval: generations between two migrations.
+        migrants: the fittest, which are copied to the next island.
+    """
+
+    population: int = setting(whole(2), 40)
+    elites: int = setting(whole(0), 3)
+    islands: int = setting(whole(1), 4)
+    interval: int = setting(whole(1), 5)
+    migrants: int = setting(whole(0), 2)
+
+
+class Islands:
+    """A ring of evolving populations."""
+
+    def __init__(self, grammar: Grammar, settings: IslandSettings) -> None:
+        self._settings = settings
+        self._islands = [Evolution(grammar, settings) for _ in range(settings.islands)]
+        self._generations = 0
+
+    @classmethod
+    def of(cls, grammar: Grammar, settings: SearchSettings) -> Any:
+        """Make the method from settings that were read into its own record."""
+        assert isinstance(settings, IslandSettings)
+        return cls(grammar, settings)
+
+    def batch(self) -> int:
+        """Return the size of all islands' generations together."""
+        return sum(island.batch() for island in self._islands)
+
+    def propose(self, rng: random.Random, number: int) -> Draft:
+        """Let the candidate's island propose."""
+        return self._islands[number % len(self._islands)].propose(rng, number)
+
+    def absorb(self, told: Sequence[Individual]) -> None:
+        """Let each island absorb its own; then, every `interval` generations, let the fittest travel."""
+        for place, island in enumerate(self._islands):
+            island.absorb([each for each in told if each.number % len(self._islands) == place])
+        self._generations += 1
+        if self._generations % self._settings.interval == 0:
+            self._migrate()
+
+    def _migrate(self) -> None:
+        leaving = [by_merit(island.population)[: self._settings.migrants] for island in self._islands]
+        for place, island in enumerate(self._islands):
+            island.welcome(leaving[place - 1])  # island 0 takes from the last one: a ring

@@ -1,0 +1,120 @@
+"""The studies: what they count, what they keep, and how their tables read. Their searches are too long for tests."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reproduce.__main__ import DOCUMENT, STUDIES
+from reproduce.methods import METHODS, RANDOM, TASKS, _difference, baseline_table, draw, table_of
+from reproduce.searches import best_at, spent, told_of
+from reproduce.study import Place, make_pieces, mean_interval, shortened
+from reproduce.xor import alike, direction
+from symloss.language.candidate import Measurement, Outcome, State
+from symloss.language.probing import Prober
+from symloss.language.zoo import zoo
+from symloss.running.config import read_experiment
+from symloss.searching.searches import read_settings
+from tests.runs import make_run
+
+
+def measured(*steps: int) -> Outcome:
+    own = tuple(Measurement(step, 0.1, 0, {"accuracy": 0.5}) for step in steps)
+    return Outcome(0, State.SCORED, measurements=own)
+
+
+def test_a_candidate_costs_the_steps_that_it_took_and_a_failure_all() -> None:
+    assert spent(measured(50, 300), 600) == 300
+    assert spent(Outcome(0, State.DIVERGED, "nan"), 600) == 600
+
+
+def test_a_curve_says_the_best_for_a_cost() -> None:
+    curve = [[0, 100, 0.5], [3, 300, 0.7]]
+    assert [best_at(curve, steps) for steps in (50, 100, 299, 1000)] == [None, 0.5, 0.5, 0.7]
+
+
+def test_a_run_is_told_as_a_curve_that_rises(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", 60)
+    (path / "experiment.toml").write_text('name = "made"\n[task]\nname = "digits"\n[stop]\ngenerations = 1\n')
+    told = told_of(path)
+    fitness = [row[2] for row in told["curve"]]
+    assert fitness == sorted(set(fitness))
+    assert fitness[-1] == told["best"][0][1]
+    assert told["steps"] == 2 * 100 * told["counts"]["scored"]  # two rates
+
+
+def test_pieces_are_made_once(tmp_path: Path) -> None:
+    place = Place(tmp_path / "study", processes=1)
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "old.json").write_text('{"a": 1}')
+    found = make_pieces(place, [("old", mean_interval, {"values": [9.0]}), ("new", make_piece, {"value": 2})])
+    assert found == {"old": {"a": 1}, "new": {"value": 2}}
+    assert json.loads((tmp_path / "study" / "new.json").read_text()) == {"value": 2}
+
+
+def make_piece(value: int) -> dict[str, int]:
+    return {"value": value}
+
+
+def test_every_method_and_task_of_the_study_is_one_that_can_be_asked_for() -> None:
+    assert next(iter(METHODS)) == RANDOM
+    for settings in METHODS.values():
+        read_settings(settings["method"], {key: value for key, value in settings.items() if key != "method"})
+    for spec in TASKS.values():
+        table = {"name": "study", "task": spec["task"], "budget": spec["budget"], "stop": {"evaluations": 20}}
+        assert read_experiment(table, "study", Path()).budget.seeds == spec["budget"]["seeds"]
+
+
+FIGURES = {
+    "noisy digits": {
+        "searches": {
+            "random": [{"curve": [[0, 10, 0.8 + seed / 100]], "steps": 20, "seconds": 3.0} for seed in range(3)],
+            "evolution": [{"curve": [[0, 10, 0.9 + seed / 100]], "steps": 20, "seconds": 4.0} for seed in range(3)],
+        },
+        "winners": {f"{method} {seed}": "-t*p" for method in ("random", "evolution") for seed in (1, 2, 3)},
+        "test": {"gce": [0.85, 0.86]}
+        | {f"random {seed}": [0.8, 0.8 + seed / 100] for seed in (1, 2, 3)}
+        | {f"evolution {seed}": [0.9, 0.9 + seed / 100] for seed in (1, 2, 3)},
+    }
+}
+
+
+def test_methods_are_laid_out_against_random_search(tmp_path: Path) -> None:
+    head, first, second = table_of(FIGURES)
+    assert len(head) == len(first) == len(second)
+    assert first[5] == "the reference"
+    assert second[5].startswith("+0.1000 (")
+    assert second[5].endswith("better")
+    assert baseline_table(FIGURES)[1][:2] == ["noisy digits", "gce"]
+    draw(FIGURES, tmp_path)
+    assert (tmp_path / "methods.png").stat().st_size > 10_000
+
+
+def test_two_seeds_say_nothing_and_noise_is_called_noise() -> None:
+    assert _difference([0.9, 0.9], [0.1, 0.1]) == "too few seeds"
+    assert _difference([0.9, 0.7, 0.8], [0.75, 0.8, 0.85]).endswith("within noise")
+    assert _difference([0.1, 0.11, 0.12], [0.9, 0.91, 0.92]).endswith("worse")
+
+
+@pytest.mark.parametrize(
+    ("text", "same"), [("(f - y)**2", True), ("3*f*(f - 2*y)", True), ("y*f - 0.5*f**2", False), ("abs(f - y)", False)]
+)
+def test_the_squared_error_is_recognised_in_disguise(text: str, same: bool) -> None:
+    prober = Prober("regression", 1)
+    assert alike(prober, text, direction(prober, zoo["mse"])) is same
+
+
+def test_every_table_has_its_place_in_the_document() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name, study in STUDIES.items():
+        assert f"python -m reproduce {name}" in text
+        for table in study.tables:
+            assert text.count(f"<!-- {table}: written by reproduce -->") == text.count(f"<!-- {table}: end -->") == 1
+
+
+def test_figures_are_rounded() -> None:
+    assert shortened({"a": [0.123456789, (1, "x")]}) == {"a": [0.123457, [1, "x"]]}
+    mean, low, high = mean_interval([1.0, 2.0, 3.0])
+    assert low <= mean <= high
+    assert np.isclose(mean, 2.0)
