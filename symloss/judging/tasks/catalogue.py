@@ -122,5 +122,6 @@ TASKS: dict[str, TaskFactory] = {
         ),
         of_images("mnist", "handwritten digits, 70000 images of 28 x 28 pixels, 10 classes"),
         of_images("fashion_mnist", "pieces of clothing, 70000 images of 28 x 28 pixels, 10 classes"),
+        of_images("cifar10", "animals and vehicles, colour images of 32 x 32 pixels, 10 classes"),
     )
 }

@@ -1,4 +1,4 @@
-"""Tasks of images that lie on this machine: MNIST and Fashion-MNIST, with a perceptron or a convnet.
+"""Tasks of images that lie on this machine: MNIST, Fashion-MNIST and CIFAR-10, with a perceptron or a convnet.
 
 A data set is one record in IMAGE_SETS; all of them have the same options.
 """
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from symloss.errors import ExperimentError
 from symloss.judging.tasks.base import SupervisedTask
+from symloss.judging.tasks.cifar10 import read_cifar10
 from symloss.judging.tasks.datafiles import Bytes, Images
 from symloss.judging.tasks.labels import CLEAN, Hardship
 from symloss.judging.tasks.mnist import read_fashion_mnist, read_mnist
@@ -44,6 +45,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
     for each in (
         ImageSet("mnist", (1, 28, 28), read_mnist),
         ImageSet("fashion_mnist", (1, 28, 28), read_fashion_mnist),
+        ImageSet("cifar10", (3, 32, 32), read_cifar10),
     )
 }
 
