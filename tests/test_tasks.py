@@ -298,8 +298,8 @@ def test_what_does_not_fit_is_refused(changes, words):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({}, "[task] needs either name (one of diabetes, digits, "),
-        ({}, 'mnist) or factory, e.g. factory = "my_task.py:task".'),
+        ({}, "[task] needs either name (one of adult, boston_housing, "),
+        ({}, 'spambase) or factory, e.g. factory = "my_task.py:task".'),
         ({"name": "digts"}, "[task] name names an unknown task 'digts'. Did you mean 'digits'?"),
         ({"name": "digits", "nois": 0.4}, "[task] digits names an unknown option 'nois'. Did you mean 'noise'?"),
         ({"name": "digits", "noise": 1.5}, "noise must be at least 0 and below 1, got 1.5"),

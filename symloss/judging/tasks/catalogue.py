@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from symloss.judging.tasks.own import call_factory
+from symloss.judging.tasks.tables import TABLES, Table
 
 if TYPE_CHECKING:
     from symloss.judging.tasks.task import Task
@@ -100,6 +101,21 @@ def of_images(name: str, about: str) -> TaskFactory:
     return TaskFactory(name, "classification", about, home, options, False, given={"data": name}, hardship=True)
 
 
+def of_table(table: Table) -> TaskFactory:
+    """Make the record of a task of a table that is the user's file."""
+    options = training(table.metric, table.batch_size, str(list(table.hidden))) | DATA_DIR
+    return TaskFactory(
+        table.name,
+        "classification" if table.classes else "regression",
+        f"{table.about}; the file is yours",
+        "symloss.judging.tasks.tabular:tabular",
+        HARDSHIPS | options if table.classes else options,
+        brings_data=False,
+        given={"data": table.name},
+        hardship=bool(table.classes),
+    )
+
+
 TASKS: dict[str, TaskFactory] = {
     task.name: task
     for task in (
@@ -123,5 +139,6 @@ TASKS: dict[str, TaskFactory] = {
         of_images("mnist", "handwritten digits, 70000 images of 28 x 28 pixels, 10 classes"),
         of_images("fashion_mnist", "pieces of clothing, 70000 images of 28 x 28 pixels, 10 classes"),
         of_images("cifar10", "animals and vehicles, colour images of 32 x 32 pixels, 10 classes"),
+        *(of_table(table) for table in TABLES.values()),
     )
 }
