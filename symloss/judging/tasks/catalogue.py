@@ -136,6 +136,25 @@ TASKS: dict[str, TaskFactory] = {
             "symloss.judging.tasks.diabetes:diabetes",
             training("mse", 32, "[32, 32]"),
         ),
+        TaskFactory(
+            "xor",
+            "regression",
+            "whether just one of two numbers is above 1/2, as a value; Kozax's problem",
+            "symloss.judging.tasks.xor:xor",
+            training("side", 50, "[16, 16]"),
+        ),
+        TaskFactory(
+            "sine",
+            "regression",
+            "amplitude * sin(frequency * (x - phase)) for x from -5 to 5; ML3's problem",
+            "symloss.judging.tasks.sine:sine",
+            {
+                "amplitude": "above 0; default 1",
+                "frequency": "radians per unit of x, above 0; default 1",
+                "phase": "radians; default pi",
+            }
+            | training("mse", 50, "[100, 10]"),
+        ),
         of_images("mnist", "handwritten digits, 70000 images of 28 x 28 pixels, 10 classes"),
         of_images("fashion_mnist", "pieces of clothing, 70000 images of 28 x 28 pixels, 10 classes"),
         of_images("cifar10", "animals and vehicles, colour images of 32 x 32 pixels, 10 classes"),
