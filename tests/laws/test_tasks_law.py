@@ -4,6 +4,7 @@ import importlib
 import inspect
 import os
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -105,3 +106,10 @@ def test_told_defaults_are_true(task):
     assert f"default {task.batch_size}" in options["batch_size"]
     widths = [len(value) for name, value in task.model(0).named_parameters() if name.endswith("bias")]
     assert f"default {widths[:-1]}" in options["hidden"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_docs_tell_of_every_task_and_option(name):
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    for word in (name, *TASKS[name].options):
+        assert f"`{word}`" in page, word
