@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from benchmarks.plain import Problem
 from benchmarks.survivors import survivors
 from symloss.judging.free_outputs import stuck
 from symloss.judging.tasks import make_task
+from symloss.judging.tasks.datafiles import directory
 from symloss.language.formula import Formula
 
 
@@ -44,14 +44,17 @@ class Case:
         return Problem(train, valid, self.sizes, self.optimiser, self.rate, self.batch, self.steps)
 
 
-FOLDER = str(Path(__file__).parent)
+def images(data_dir: str | None = None, **options: Any) -> dict[str, Any]:
+    """Return the task of 28 x 28 images with a perceptron 784-128-10, in batches of 100, as `make_task` reads it."""
+    place = directory(data_dir)
+    if place is None:
+        return {"name": "digits28", **options}
+    return {"name": "fashion_mnist", "data_dir": str(place.resolve()), **options}
+
+
 DIGITS = Case("digits, adam", {"name": "digits", "hidden": [32]}, (64, 32, 10), "adam", 0.003, 64, 300)
-IMAGES_ADAM = Case(
-    "images, adam", {"factory": "image_tasks.py:adam_images", "folder": FOLDER}, (784, 128, 10), "adam", 0.001, 100, 500
-)
-IMAGES_SGD = Case(
-    "images, sgd", {"factory": "image_tasks.py:sgd_images", "folder": FOLDER}, (784, 128, 10), "sgd", 0.1, 100, 500
-)
+IMAGES_ADAM = Case("images, adam", images(optimiser="adam"), (784, 128, 10), "adam", 0.001, 100, 500)
+IMAGES_SGD = Case("images, sgd", images(optimiser="sgd"), (784, 128, 10), "sgd", 0.1, 100, 500)
 
 
 def draw(count: int, grammar: str = "compact", seed: int = 1) -> list[Formula]:

@@ -16,16 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plain, plain_search
-from benchmarks.problems import FOLDER, Case
+from benchmarks.problems import Case, images
 from benchmarks.record import write_record
 from symloss.running.observer import Progress, Silent
 from symloss.running.run import search
 from symloss.running.seeds import search_seeds
 
 NOISY_DIGITS = Case("noisy digits", {"name": "digits", "noise": 0.4}, (64, 64, 64, 10), "adam", 0.0, 64, 300)
-NOISY_IMAGES = Case(
-    "noisy images", {"factory": "image_tasks.py:noisy_images", "folder": FOLDER}, (784, 128, 10), "adam", 0.0, 100, 500
-)
+NOISY_IMAGES = Case("noisy images", images(noise=0.4), (784, 128, 10), "adam", 0.0, 100, 500)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from symloss.judging.dense import DensePasses, dense_layers
-from symloss.judging.tasks.base import Standardised
+from symloss.judging.tasks.standardised import Standardised
 
 SEEDS, COLUMNS, BATCH, FEATURES = 2, 3, 16, 12
 

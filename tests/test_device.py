@@ -23,6 +23,7 @@ from symloss.judging.stack import Stack, start
 from symloss.judging.tasks import TASKS, make_task
 from symloss.judging.tasks.base import SupervisedTask
 from symloss.judging.tasks.digits import digits
+from symloss.judging.tasks.labels import Hardship
 from symloss.judging.train import Training, take_step
 from symloss.language.formula import parse
 from symloss.language.loss import compile_loss
@@ -106,7 +107,7 @@ ONE = torch.ones(())
 
 
 def small(model: str = "mlp", optimiser: Any = "adam") -> SupervisedTask:
-    return digits(model=model, optimiser=optimiser, hidden=(16,), examples=100)
+    return digits(model=model, optimiser=optimiser, hidden=(16,), hardship=Hardship(examples=100))
 
 
 def made(task: SupervisedTask, plan: Plan = PLAN) -> tuple[Stack, list[kernel.Function]]:
@@ -115,7 +116,7 @@ def made(task: SupervisedTask, plan: Plan = PLAN) -> tuple[Stack, list[kernel.Fu
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize("model", ["mlp", "conv"])
+@pytest.mark.parametrize("model", ["mlp", "convnet"])
 @pytest.mark.parametrize("tapes", [True, False])
 def test_a_step_asks_nothing_of_the_processor(
     model: str, optimiser: str, tapes: bool, nowhere: torch.device, monkeypatch: pytest.MonkeyPatch
@@ -152,7 +153,7 @@ def counting(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize("model", ["mlp", "conv"])
+@pytest.mark.parametrize("model", ["mlp", "convnet"])
 def test_the_captured_form_trains_as_the_plain_one(model: str, optimiser: str) -> None:
     task = small(model, optimiser)
     data = load(task, PLAN)

@@ -36,7 +36,7 @@ def test_the_kernel_keeps_its_tests_on_the_gpu() -> None:
 
 
 @on_gpu
-@pytest.mark.parametrize("model", ["mlp", "conv"])
+@pytest.mark.parametrize("model", ["mlp", "convnet"])
 @pytest.mark.parametrize("optimiser", ["adam", "sgd", "momentum"])
 def test_training_on_the_gpu_is_near_training_on_the_processor(model: str, optimiser: str) -> None:
     functions = [compile_loss(parse(text)) for text in TEXTS]

@@ -13,7 +13,7 @@ from symloss.judging.tasks import make_task
 PLAN = Plan(3, (0.003, 0.01), (0, 1), stack="stacked")
 TASKS = {
     "mlp": {"name": "digits", "hidden": [256, 256]},
-    "conv": {"name": "digits", "model": "conv"},
+    "conv": {"name": "digits", "model": "convnet"},
     "activation": {"name": "digits_activation"},
 }
 

@@ -73,6 +73,24 @@ def test_flipped_labels_are_uniform_over_the_other_classes():
     assert len(counts.nonzero()) == 9
 
 
+def test_pair_noise_flips_to_the_next_class():
+    task = make_task({"name": "digits", "noise": 0.3, "noise_kind": "pair"})
+    for seed in (0, 1):
+        split = task.split(seed)
+        true = true_labels(task, split)
+        wrong = split.train_y != true
+        assert int(wrong.sum()) == round(0.3 * len(split.train_y))
+        assert torch.equal(split.train_y[wrong], (true[wrong] + 1) % 10)
+        assert set(true[wrong].tolist()) == set(range(10))
+
+
+def test_hardships_go_together():
+    split = make_task({"name": "digits", "noise": 0.2, "noise_kind": "pair", "examples": 200, "imbalance": 5}).split(0)
+    assert len(split.train_y) == 200
+    true = make_task({"name": "digits"})._parts.y[split.train_index].bincount()
+    assert int(true[0]) / int(true[9]) == pytest.approx(5, rel=0.2)
+
+
 def test_examples_are_kept_in_proportion():
     split = make_task({"name": "digits", "examples": 100}).split(3)
     assert split.train_y.bincount().tolist() == [10] * 10
@@ -222,6 +240,14 @@ def test_targets_and_outputs_must_be_of_the_slots_kind(slot, y, words):
     assert words in refusal(lambda: small(slot=slot, y=y))
 
 
+def test_a_metric_without_a_value_is_refused_before_a_search():
+    y = torch.zeros(90, dtype=torch.int64)
+    y[:2] = 1  # fewer than every part can have
+    found = refusal(lambda: small(y=y, model=lambda: nn.Linear(4, 2), metric="auroc", fractions=(0.02, 0.25)))
+    assert "the metric 'auroc' has no value on the validation part, whose 22 targets are all alike." in found
+    small(y=y, model=lambda: nn.Linear(4, 2), metric=(lambda outputs, targets: float("nan"), "maximise"))
+
+
 def test_a_new_slot_is_tried_with_its_own_reference(monkeypatch):
     asked = []
 
@@ -252,6 +278,16 @@ def test_a_new_slot_is_tried_with_its_own_reference(monkeypatch):
         ({"learning_rates": ()}, "learning_rates must be positive numbers, at least one"),
         ({"learning_rates": (0.1, float("inf"))}, "learning_rates must be positive numbers, at least one"),
         ({"learning_rates": ("0.1",)}, "learning_rates must be positive numbers, at least one"),
+        ({"metric": "f1"}, "'f1' is for 2 outputs, and the model has 3"),
+        ({"metric": "mse"}, "'mse' is for values, and its targets are labels"),
+        ({"also": ("nll", "r2")}, "'r2' is for values, and its targets are labels"),
+        ({"x": rows(90) * float("nan")}, "inputs that are not finite. Clean them before training; or set standardise"),
+        ({"x": rows(90) / 0, "standardise": True}, "holds numbers that are not finite. Clean them"),
+        (
+            {"standardise": [True, False]},
+            "truth value for each of the inputs, of shape (4,); it is torch.bool of shape (2,)",
+        ),
+        ({"standardise": [1, 0, 1, 1]}, "it is torch.int64 of shape (4,)"),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
     ],
 )
@@ -262,16 +298,30 @@ def test_what_does_not_fit_is_refused(changes, words):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({}, "[task] needs either name (one of diabetes, digits, digits_activation, fashion_mnist, mnist) or factory"),
+        ({}, "[task] needs either name (one of adult, boston_housing, "),
+        ({}, 'xor) or factory, e.g. factory = "my_task.py:task".'),
         ({"name": "digts"}, "[task] name names an unknown task 'digts'. Did you mean 'digits'?"),
         ({"name": "digits", "nois": 0.4}, "[task] digits names an unknown option 'nois'. Did you mean 'noise'?"),
         ({"name": "digits", "noise": 1.5}, "noise must be at least 0 and below 1, got 1.5"),
         ({"name": "digits", "noise": True}, "noise must be at least 0 and below 1, got True"),
+        ({"name": "digits", "noise_kind": "pairs"}, "unknown kind of noise 'pairs'. Did you mean 'pair'?"),
+        ({"name": "digits", "noise_kind": ["pair"]}, "unknown kind of noise '['pair']'"),
         ({"name": "digits", "examples": 0}, "examples must be at least 1, got 0"),
         ({"name": "digits", "examples": 2.5}, "examples must be a whole number"),
         ({"name": "digits", "imbalance": 0.5}, "imbalance must be at least 1"),
-        ({"name": "digits", "model": "cnn"}, "unknown model 'cnn'. Did you mean 'conv'?"),
+        ({"name": "digits", "model": "cnn"}, "unknown model 'cnn'. Did you mean 'convnet'?"),
         ({"name": "digits", "model": [3]}, "unknown model '[3]'"),
+        ({"name": "digits", "metric": "auc"}, "unknown metric 'auc'. Did you mean"),
+        ({"name": "digits", "metric": "f1"}, "'f1' is for 2 outputs, and the model has 10"),
+        ({"name": "digits", "metric": ["f1"]}, "metric must be a name or (function, "),
+        ({"name": "diabetes", "metric": "accuracy"}, "'accuracy' is for labels, and its targets are values"),
+        ({"name": "diabetes", "noise": 0.2}, "[task] diabetes names an unknown option 'noise'"),
+        ({"name": "digits", "side": 8}, "[task] digits names an unknown option 'side'"),
+        ({"name": "digits", "model": "glo", "hidden": [64]}, "model = 'glo' has the layers that were published. Leave"),
+        ({"name": "sine", "amplitude": 0}, "amplitude must be a number above 0, got 0"),
+        ({"name": "sine", "frequency": True}, "frequency must be a number above 0, got True"),
+        ({"name": "sine", "phase": float("nan")}, "phase must be a number of radians, got nan"),
+        ({"name": "xor", "hidden": 16}, "hidden must be a list of layer widths"),
         ({"name": "digits", "hidden": "64"}, "hidden must be a list of layer widths"),
         ({"factory": "my_task:task"}, "factory must be 'file.py:function'"),
         ({"factory": "none.py:task"}, "none.py, which does not exist. A relative path starts from"),

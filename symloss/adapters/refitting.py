@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from symloss.judging.batches import batches
-from symloss.judging.tasks.base import Standardised
-from symloss.judging.tasks.digits import mlp
+from symloss.judging.tasks.networks import mlp
+from symloss.judging.tasks.standardised import Standardised
 from symloss.judging.threads import one_thread
 from symloss.language.formula import Formula
 from symloss.language.loss import SymbolicLoss

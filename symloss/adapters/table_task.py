@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from symloss.errors import ExperimentError, RunError
 from symloss.judging.tasks.base import SupervisedTask
-from symloss.judging.tasks.digits import check_hidden, mlp
+from symloss.judging.tasks.networks import check_hidden, mlp
 from symloss.language.files import write_whole
 
 # The factory: it lies beside the table and has its name.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.judging.passes import passes_for
-from symloss.judging.tasks.base import Standardised
+from symloss.judging.tasks.standardised import Standardised, standardise
 
 NARROW = 8  # rows
 _zero_where_off = torch.ops.aten.threshold_backward.grad_input  # ReLU's gradient, in place
@@ -162,4 +162,4 @@ def standardised(x: Tensor, buffers: Mapping[str, Tensor]) -> Tensor:
     if "mean" not in buffers:
         return x
     mean, deviation = (buffers[name][:, :1] for name in ("mean", "deviation"))
-    return (x - mean) / deviation
+    return standardise(x, mean, deviation)

@@ -3,12 +3,16 @@
 import importlib
 import inspect
 import os
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
 
 from symloss.judging.tasks import TASKS, make_task
+from symloss.judging.tasks.catalogue import HARDSHIPS
 from symloss.judging.tasks.datafiles import VARIABLE
+from symloss.judging.tasks.labels import Hardship
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
@@ -76,6 +80,36 @@ def test_the_judging_metric_is_measured(task):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_listed_options_are_the_functions_keywords(name):
-    module, function = TASKS[name].home.split(":")
-    keywords = inspect.signature(getattr(importlib.import_module(module), function)).parameters
-    assert set(TASKS[name].options) == set(keywords)
+    factory = TASKS[name]
+    module, function = factory.home.split(":")
+    keywords = set(inspect.signature(getattr(importlib.import_module(module), function)).parameters)
+    assert set(factory.given) <= keywords
+    assert set(HARDSHIPS) == {each.name for each in fields(Hardship)}
+    assert factory.hardship == (set(HARDSHIPS) <= set(factory.options))
+    assert set(factory.options) - set(HARDSHIPS) == keywords - set(factory.given) - {"hardship"}
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if SLOTS[TASKS[name].slot].target == "labels"])
+def test_every_task_of_labels_can_be_made_harder(name):
+    assert TASKS[name].hardship
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_every_task_has_is_called_the_same(name):
+    assert {"hidden", "optimiser", "metric", "batch_size", "device"} <= set(TASKS[name].options)
+    assert all("default" in text for text in TASKS[name].options.values())
+
+
+def test_told_defaults_are_true(task):
+    options = TASKS[task.name].options
+    assert f"default {task.metric.name}" in options["metric"]
+    assert f"default {task.batch_size}" in options["batch_size"]
+    widths = [len(value) for name, value in task.model(0).named_parameters() if name.endswith("bias")]
+    assert f"default {widths[:-1]}" in options["hidden"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_docs_tell_of_every_task_and_option(name):
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    for word in (name, *TASKS[name].options):
+        assert f"`{word}`" in page, word

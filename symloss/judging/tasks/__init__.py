@@ -1,125 +1,22 @@
-"""The table of tasks, and how an experiment's [task] section becomes one.
+"""How an experiment's [task] section becomes a task: one of the table TASKS, or one of a user's own file."""
 
-A new task is one file here and one line in TASKS; a user's own task is a file that the experiment names.
-"""
-
-import importlib
 import inspect
-import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symloss import plugins
 from symloss.errors import ExperimentError, unknown
-from symloss.judging.tasks.own import call_factory, make_own
+from symloss.judging.tasks.catalogue import TASKS, TaskFactory
+from symloss.judging.tasks.own import make_own
 
 if TYPE_CHECKING:
     from symloss.judging.tasks.task import Task
 
+__all__ = ["TASKS", "TaskFactory", "adopt_task", "make_task"]
+
 RESERVED = ("name", "factory", "folder")
-
-
-@dataclass(frozen=True)
-class TaskFactory:
-    """A task that experiments can name.
-
-    Args:
-        home: `module:function`, imported when the task is made: listing the tasks costs no torch import.
-        options: name of a setting -> what it does; the keywords of the function.
-        brings_data: whether its data come with symloss or its packages; otherwise they are files of the user's.
-        package: that it comes from; empty for a built-in one. What such a task is made of is checked.
-    """
-
-    name: str
-    slot: str
-    about: str
-    home: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    brings_data: bool = True
-    package: str = ""
-
-    def make(self, **options: Any) -> "Task":
-        """Make the task.
-
-        Raises:
-            ExperimentError: an option is out of its range.
-        """
-        module, name = self.home.split(":")
-        function = operator.attrgetter(name)(importlib.import_module(module))
-        if self.package:
-            return call_factory(f"[task] {self.name} of the package {self.package}", function, options)
-        task: Task = function(**options)
-        return task
-
-
-_HARDSHIPS = {
-    "noise": "share of training labels flipped to another class, in [0, 1); default 0",
-    "examples": "training rows kept; default all 944",
-    "imbalance": "rows of the most frequent class over the rarest's, at least 1; default 1",
-}
-_OPTIMISER = {
-    "optimiser": "sgd, momentum or adam; default adam",
-    "device": "cpu, cuda or auto, where models train; default cpu",
-}
-_IMAGES = (
-    _HARDSHIPS
-    | {"examples": "training rows kept; default all"}
-    | _OPTIMISER
-    | {
-        "hidden": "widths of the hidden layers; default [128]",
-        "batch_size": "rows per step; default 100",
-        "validation": "rows of the official training part that validation takes; default 5000",
-        "data_dir": "directory of data sets, with this one's folder in it; default the environment's SYMLOSS_DATA",
-    }
-)
-
-TASKS: dict[str, TaskFactory] = {
-    task.name: task
-    for task in (
-        TaskFactory(
-            "digits",
-            "classification",
-            "handwritten digits, 1797 images of 8 x 8 pixels, 10 classes",
-            "symloss.judging.tasks.digits:digits",
-            _HARDSHIPS
-            | {"model": "mlp or conv; default mlp"}
-            | _OPTIMISER
-            | {"hidden": "widths of the hidden layers; default [64, 64]"},
-        ),
-        TaskFactory(
-            "diabetes",
-            "regression",
-            "progress of diabetes in 442 patients from 10 measurements",
-            "symloss.judging.tasks.diabetes:diabetes",
-            _OPTIMISER | {"hidden": "widths of the hidden layers; default [32, 32]"},
-        ),
-        TaskFactory(
-            "digits_activation",
-            "activation",
-            "handwritten digits; the formula is the perceptron's nonlinearity",
-            "symloss.judging.tasks.digits_activation:digits_activation",
-            _HARDSHIPS | _OPTIMISER | {"hidden": "widths of the hidden layers; default [64, 64]"},
-        ),
-        TaskFactory(
-            "mnist",
-            "classification",
-            "handwritten digits, 70000 images of 28 x 28 pixels, 10 classes; the files are yours",
-            "symloss.judging.tasks.mnist:mnist",
-            _IMAGES,
-            brings_data=False,
-        ),
-        TaskFactory(
-            "fashion_mnist",
-            "classification",
-            "pieces of clothing, 70000 images of 28 x 28 pixels, 10 classes; the files are yours",
-            "symloss.judging.tasks.mnist:fashion_mnist",
-            _IMAGES,
-            brings_data=False,
-        ),
-    )
-}
 
 
 def adopt_task(name: str) -> None:

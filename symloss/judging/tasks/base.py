@@ -15,8 +15,9 @@ from symloss.judging.device import find_device
 from symloss.judging.failures import FAULTS, in_words
 from symloss.judging.optimisers import OPTIMISERS
 from symloss.judging.tasks.labels import is_number
-from symloss.judging.tasks.metrics import Metric, read_metric
+from symloss.judging.tasks.metrics import METRICS, Metric, check_metric, read_metric
 from symloss.judging.tasks.parts import carve, check_no_shared_rows, first_equals, read_part
+from symloss.judging.tasks.standardised import Standardised
 from symloss.judging.tasks.task import OptimiserFactory, Split, Task, generator, stream
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS, adopt_slot
@@ -46,24 +47,6 @@ class Parts:
     first: Tensor
 
 
-class Standardised(nn.Module):
-    """A model behind inputs shifted and scaled by the training part's mean and deviation."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, model: nn.Module, x: Tensor) -> None:
-        super().__init__()
-        self.model = model
-        self.register_buffer("mean", x.mean(0))
-        self.register_buffer("deviation", x.std(0).clamp_min(1e-6))
-
-    def forward(self, x: Tensor, *rest: Any) -> Tensor:
-        """Shift, scale, and hand on."""
-        result: Tensor = self.model((x - self.mean) / self.deviation, *rest)
-        return result
-
-
 class SupervisedTask:
     """A base problem made of data and a model.
 
@@ -84,7 +67,8 @@ class SupervisedTask:
         learning_rates: what an experiment tries that names none.
         batch_size: rows per step.
         fractions: of the test part in all rows, and of validation in the rest.
-        standardise: shift and scale inputs by the training part's mean and deviation.
+        standardise: shift and scale inputs by the training part's mean and deviation: all, or those of which a
+            sequence of its own says so. An input that is NaN is missing, and becomes the training part's mean.
         alter: changes the training part `(index, y, generator) -> (index, y)`, e.g. adds label noise; never the others.
             It may drop or repeat rows and change targets.
         device: where models train: `cpu`, `cuda`, `cuda:1`, or `auto`, a GPU where there is one. Splits, mini-batches
@@ -117,20 +101,20 @@ class SupervisedTask:
         learning_rates: Sequence[float] = (0.001, 0.003, 0.01),
         batch_size: int = 64,
         fractions: tuple[float, float] = (0.3, 0.25),
-        standardise: bool = False,
+        standardise: bool | Sequence[bool] = False,
         alter: Alter | None = None,
         device: str = "cpu",
     ) -> None:
         self.name = name
         self._device = find_device(f"task '{name}'", device)
         self._factory = model
-        self._standardise = standardise
         self._alter = alter
         self._fractions = check_fractions(name, fractions)
         whole = (x, y) if train is None else train
         if train is not None and (x is not None or y is not None):
             raise ExperimentError(f"task '{name}': give either x and y, or train, not both.")
-        self._parts = read_parts(name, whole, validation, test, self._fractions[0])
+        self._parts = read_parts(name, whole, validation, test, self._fractions[0], missing=standardise is not False)
+        self._standardise = read_scaled(name, standardise, self._parts.x)
         self.x = self._parts.x.to(self._device)
         labels = not self._parts.y.is_floating_point()
         self.slot = check_slot(name, slot or ("classification" if labels else "regression"), labels)
@@ -142,6 +126,8 @@ class SupervisedTask:
         self.batch_size = check_batch(name, batch_size)
         check_parts(name, *self._division(), self._parts.test[1])
         self.width = self._probe_width()
+        for part, y in {"validation": self._parts.y[self._division()[1]], "test": self._parts.test[1]}.items():
+            check_metrics(name, self.metrics, part, y, self.width)
         self.split(0)  # what `alter` refuses must be heard now, not in the middle of a search
 
     def split(self, seed: int) -> Split:
@@ -178,7 +164,8 @@ class SupervisedTask:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "weights"))
             model = self._fresh_model()
-        model = Standardised(model, self._parts.x[self.split(seed).train_index]) if self._standardise else model
+        if self._standardise is not None:
+            model = Standardised(model, self._parts.x[self.split(seed).train_index], self._standardise)
         return model.to(self._device)
 
     def _fresh_model(self) -> nn.Module:
@@ -214,23 +201,23 @@ class SupervisedTask:
         return check_width(self.name, self.slot, output.shape[1], self._parts)
 
 
-def read_parts(name: str, whole: Any, validation: Any, test: Any, test_fraction: float) -> Parts:
-    """Read what the user gave; carve out the test part where there is none."""
+def read_parts(name: str, whole: Any, validation: Any, test: Any, test_fraction: float, missing: bool) -> Parts:
+    """Read what the user gave, of which values may be missing; carve out the test part where there is none."""
     if whole is None or (isinstance(whole, tuple) and any(part is None for part in whole)):
         raise ExperimentError(
             f"task '{name}' has no data. Give x and y, or train (and test) as pairs (x, y) or Datasets."
         )
-    x, y = read_part(f"task '{name}': train", whole)
+    x, y = read_part(f"task '{name}': train", whole, missing)
     given = {"train": x}
     if test is None:
         kept, carved = carve(y, test_fraction, generator(TEST_SEED, "test"), first_equals(x))
         judged, x, y = (x[carved], y[carved]), x[kept], y[kept]
     else:
-        judged = read_part(f"task '{name}': test", test)
+        judged = read_part(f"task '{name}': test", test, missing)
         given["test"] = judged[0]
     fixed = 0
     if validation is not None:
-        valid_x, valid_y = read_part(f"task '{name}': validation", validation)
+        valid_x, valid_y = read_part(f"task '{name}': validation", validation, missing)
         given["validation"] = valid_x
         fixed = len(valid_y)
     check_same_kind(name, given, [y, judged[1]] + ([valid_y] if fixed else []))
@@ -238,6 +225,19 @@ def read_parts(name: str, whole: Any, validation: Any, test: Any, test_fraction:
     if fixed:
         x, y = torch.cat([x, valid_x]), torch.cat([y, valid_y])
     return Parts(x, y, fixed, judged, first_equals(x))
+
+
+def read_scaled(name: str, standardise: bool | Sequence[bool], x: Tensor) -> Tensor | None:
+    """Return which inputs are shifted and scaled, of one row's shape; None where the model sees them as they are."""
+    if isinstance(standardise, bool):
+        return torch.ones(x.shape[1:], dtype=torch.bool) if standardise else None
+    scaled = torch.as_tensor(standardise)
+    if scaled.dtype != torch.bool or scaled.shape != x.shape[1:]:
+        raise ExperimentError(
+            f"task '{name}': standardise must be true, false, or a truth value for each of the inputs, of shape "
+            f"{tuple(x.shape[1:])}; it is {scaled.dtype} of shape {tuple(scaled.shape)}."
+        )
+    return scaled
 
 
 def check_same_kind(name: str, given: dict[str, Tensor], targets: Sequence[Tensor]) -> None:
@@ -347,6 +347,21 @@ def check_batch(name: str, batch_size: int) -> int:
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise ExperimentError(f"task '{name}': batch_size must be a whole number of at least 1, got {batch_size!r}.")
     return batch_size
+
+
+def check_metrics(name: str, metrics: Sequence[Metric], part: str, y: Tensor, width: int) -> None:
+    """Refuse metrics without meaning for the targets, and those of symloss's own that have no value on a part.
+
+    Otherwise every candidate would be said to diverge.
+    """
+    outputs = torch.arange(len(y) * width, dtype=torch.float64).cos().view(len(y), width)
+    for metric in metrics:
+        check_metric(f"task '{name}'", metric, not y.is_floating_point(), width)
+        if METRICS.get(metric.name) is metric and not bool(metric.function(outputs, y).isfinite()):
+            raise ExperimentError(
+                f"task '{name}': the metric '{metric.name}' has no value on the {part} part, whose {len(y)} targets "
+                "are all alike. Give more rows, other fractions, or another metric."
+            )
 
 
 def read_metrics(name: str, first: Metric, also: Sequence[GivenMetric]) -> tuple[Metric, ...]:

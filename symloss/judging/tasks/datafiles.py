@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,13 +24,23 @@ VARIABLE = "SYMLOSS_DATA"  # environment variable: where data sets lie unless th
 Bytes = NDArray[np.uint8]
 
 
+class Images(NamedTuple):
+    """Bytes: images `(rows, ...)` and labels `(rows,)`, of training and test."""
+
+    train_x: Bytes
+    train_y: Bytes
+    test_x: Bytes
+    test_y: Bytes
+
+
 @dataclass(frozen=True)
 class DataFile:
     """A file of a data set.
 
     Args:
         name: without `.gz`; the file may be compressed or not.
-        sha256: of the file as it is published, or of what it unpacks to; several where there are several editions.
+        sha256: of the file as it is published, or of what it unpacks to; several where there are several editions, and
+            none where no digest is known, so that whoever reads it checks its form.
     """
 
     name: str
@@ -73,7 +83,7 @@ class DataSet:
         except (OSError, EOFError, zlib.error) as error:
             raise ExperimentError(f"task '{self.name}': {path} cannot be read: {error}. Get it anew.") from error
         found = [hashlib.sha256(each).hexdigest() for each in (packed, plain)]
-        if not set(found) & set(file.sha256):
+        if file.sha256 and not set(found) & set(file.sha256):
             raise ExperimentError(
                 f"task '{self.name}': {path} is not the file that was published: its sha256 is {found[0]}, and it must "
                 f"be {' or '.join(file.sha256)}. Get it anew."

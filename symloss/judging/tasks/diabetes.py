@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_diabetes
 
 from symloss.judging.tasks.base import SupervisedTask
-from symloss.judging.tasks.digits import check_hidden, mlp
+from symloss.judging.tasks.networks import check_hidden, mlp
 from symloss.judging.tasks.task import OptimiserFactory
 
 # An arbitrary unit, in round numbers near the scale of the targets: no part of a split has a say in it.
@@ -17,15 +17,21 @@ CENTRE, UNIT = 150.0, 75.0
 
 
 def diabetes(
-    optimiser: str | OptimiserFactory = "adam", hidden: Sequence[int] = (32, 32), device: str = "cpu"
+    hidden: Sequence[int] = (32, 32),
+    optimiser: str | OptimiserFactory = "adam",
+    metric: str = "mse",
+    batch_size: int = 32,
+    device: str = "cpu",
 ) -> SupervisedTask:
     """Predict the progress of diabetes.
 
     Inputs are standardised by each seed's training part alone. Targets are in units of 75 around 150.
 
     Args:
-        optimiser: a name in OPTIMISERS, or a factory.
         hidden: widths of the perceptron's hidden layers.
+        optimiser: a name in OPTIMISERS, or a factory.
+        metric: a name in METRICS, by which candidates are judged.
+        batch_size: rows per step.
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.
 
     Raises:
@@ -38,9 +44,10 @@ def diabetes(
         x=torch.tensor(x, dtype=torch.float32),
         y=(torch.tensor(y, dtype=torch.float32) - CENTRE) / UNIT,
         model=lambda: mlp((10, *widths, 1)),
+        metric=metric,
         optimiser=optimiser,
         learning_rates=(0.0003, 0.001, 0.003),
-        batch_size=32,
+        batch_size=batch_size,
         standardise=True,
         device=device,
     )

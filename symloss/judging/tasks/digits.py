@@ -1,22 +1,25 @@
 """The handwritten digits inside scikit-learn: 1797 images of 8 x 8 pixels, 10 classes, made harder on request.
 
-Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository.
+Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository. Enlarged
+to 28 x 28 pixels they cost what MNIST costs, on machines that have no MNIST.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from sklearn.datasets import load_digits
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import interpolate
 
-from symloss.errors import ExperimentError, unknown
 from symloss.judging.tasks.base import SupervisedTask
-from symloss.judging.tasks.labels import Hardship
+from symloss.judging.tasks.labels import CLEAN, Hardship
+from symloss.judging.tasks.networks import choose_model
 from symloss.judging.tasks.task import OptimiserFactory
 
 CLASSES = 10
+SIDE, LARGE = 8, 28
 
 
 def pixels() -> tuple[Tensor, Tensor]:
@@ -25,84 +28,78 @@ def pixels() -> tuple[Tensor, Tensor]:
     return torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(labels, dtype=torch.int64)
 
 
-def mlp(sizes: Sequence[int]) -> nn.Sequential:
-    """Make a perceptron with ReLU between its layers, e.g. of sizes 64, 64, 64, 10."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-def convnet(hidden: Sequence[int]) -> nn.Sequential:
-    """Make two 3 x 3 convolutions of 16 and 32 channels with pooling, and a perceptron on top."""
-    return nn.Sequential(
-        nn.Unflatten(1, (1, 8, 8)),
-        nn.Conv2d(1, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        *mlp((128, *hidden, CLASSES)),
-    )
-
-
-MODELS: dict[str, Callable[[Sequence[int]], nn.Module]] = {
-    "mlp": lambda hidden: mlp((64, *hidden, CLASSES)),
-    "conv": convnet,
-}
-
-
-def check_hidden(hidden: Any) -> tuple[int, ...]:
-    """Refuse widths of hidden layers that are no whole numbers of at least 1."""
-    is_list = isinstance(hidden, list | tuple)
-    if not is_list or not all(isinstance(width, int) and not isinstance(width, bool) and width > 0 for width in hidden):
-        raise ExperimentError(f"[task] hidden must be a list of layer widths, e.g. [64, 64], got {hidden!r}.")
-    return tuple(hidden)
+def enlarged(x: Tensor) -> Tensor:
+    """Enlarge `(rows, 64)` pixels to `(rows, 784)`, between them in proportion to the distance."""
+    return interpolate(x.view(-1, 1, SIDE, SIDE), size=(LARGE, LARGE), mode="bilinear").flatten(1)
 
 
 def digits(
-    noise: float = 0.0,
-    examples: int | None = None,
-    imbalance: float = 1.0,
     model: str = "mlp",
+    hidden: Sequence[int] | None = None,
     optimiser: str | OptimiserFactory = "adam",
-    hidden: Sequence[int] = (64, 64),
+    metric: str = "accuracy",
+    batch_size: int = 64,
     device: str = "cpu",
+    hardship: Hardship = CLEAN,
 ) -> SupervisedTask:
     """Classify handwritten digits.
 
     The test part is 30 % of the rows, validation a quarter of the rest; both are clean.
 
     Args:
-        noise: share of training labels flipped to another class, drawn anew for each seed.
-        examples: training rows kept; None keeps all 944.
-        imbalance: rows of the most frequent class over the rarest's in the training part.
-        model: `mlp` or `conv`, a small convnet.
+        model: `mlp`, `convnet`, a small one, or `glo`, which GLO searched on MNIST with.
+        hidden: widths of the hidden layers, of those after the convolutions for `convnet`; None for two of 64.
         optimiser: a name in OPTIMISERS, or a factory.
-        hidden: widths of the hidden layers; of those after the convolutions for `conv`.
+        metric: a name in METRICS, by which candidates are judged.
+        batch_size: rows per step.
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.
+        hardship: what is done to the training part of 944 rows.
 
     Raises:
         ExperimentError: an option is unknown or out of its range.
 
     Example:
-        >>> digits(noise=0.4).split(seed=0).train_y.shape
+        >>> digits(hardship=Hardship(noise=0.4)).split(seed=0).train_y.shape
         torch.Size([944])
     """
-    if not isinstance(model, str) or model not in MODELS:
-        raise ExperimentError(unknown("[task] model", "model", str(model), MODELS))
-    widths = check_hidden(hidden)
     x, y = pixels()
     return SupervisedTask(
         "digits",
         x=x,
         y=y,
-        model=lambda: MODELS[model](widths),
+        model=choose_model(model, (1, SIDE, SIDE), hidden, (64, 64), CLASSES),
+        metric=metric,
         optimiser=optimiser,
         learning_rates=(0.001, 0.003, 0.01),
-        batch_size=64,
-        alter=Hardship(noise, examples, imbalance),
+        batch_size=batch_size,
+        alter=hardship,
+        device=device,
+    )
+
+
+def digits28(
+    model: str = "mlp",
+    hidden: Sequence[int] | None = None,
+    optimiser: str | OptimiserFactory = "adam",
+    metric: str = "accuracy",
+    batch_size: int = 100,
+    device: str = "cpu",
+    hardship: Hardship = CLEAN,
+) -> SupervisedTask:
+    """Classify the digits, enlarged to MNIST's size: the models and what a step costs are those of `mnist`.
+
+    Args and Raises: those of `digits`; there is one hidden layer of 128.
+    """
+    x, y = pixels()
+    return SupervisedTask(
+        "digits28",
+        x=enlarged(x),
+        y=y,
+        model=choose_model(model, (1, LARGE, LARGE), hidden, (128,), CLASSES),
+        metric=metric,
+        optimiser=optimiser,
+        learning_rates=(0.001, 0.003, 0.01),
+        batch_size=batch_size,
+        alter=hardship,
         device=device,
     )

@@ -9,8 +9,9 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from symloss.judging.tasks.base import SupervisedTask
-from symloss.judging.tasks.digits import CLASSES, check_hidden, pixels
-from symloss.judging.tasks.labels import Hardship
+from symloss.judging.tasks.digits import CLASSES, pixels
+from symloss.judging.tasks.labels import CLEAN, Hardship
+from symloss.judging.tasks.networks import check_hidden
 from symloss.judging.tasks.task import OptimiserFactory
 
 
@@ -31,22 +32,22 @@ class Perceptron(nn.Module):
 
 
 def digits_activation(
-    noise: float = 0.0,
-    examples: int | None = None,
-    imbalance: float = 1.0,
-    optimiser: str | OptimiserFactory = "adam",
     hidden: Sequence[int] = (64, 64),
+    optimiser: str | OptimiserFactory = "adam",
+    metric: str = "accuracy",
+    batch_size: int = 64,
     device: str = "cpu",
+    hardship: Hardship = CLEAN,
 ) -> SupervisedTask:
     """Classify handwritten digits with a perceptron that uses the formula as its nonlinearity.
 
     Args:
-        noise: share of training labels flipped to another class, drawn anew for each seed.
-        examples: training rows kept; None keeps all 944.
-        imbalance: rows of the most frequent class over the rarest's in the training part.
-        optimiser: a name in OPTIMISERS, or a factory.
         hidden: widths of the hidden layers.
+        optimiser: a name in OPTIMISERS, or a factory.
+        metric: a name in METRICS, by which candidates are judged.
+        batch_size: rows per step.
         device: `cpu`, `cuda`, `cuda:1`, or `auto`.
+        hardship: what is done to the training part of 944 rows.
 
     Raises:
         ExperimentError: an option is out of its range.
@@ -59,9 +60,10 @@ def digits_activation(
         x=x,
         y=y,
         model=lambda: Perceptron((64, *widths, CLASSES)),
+        metric=metric,
         optimiser=optimiser,
         learning_rates=(0.001, 0.003, 0.01),
-        batch_size=64,
-        alter=Hardship(noise, examples, imbalance),
+        batch_size=batch_size,
+        alter=hardship,
         device=device,
     )

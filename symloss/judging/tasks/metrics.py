@@ -6,12 +6,14 @@ Every function maps outputs `(*members, n, outputs)` and targets that broadcast 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from symloss.errors import ExperimentError, unknown
 from symloss.judging.failures import FAULTS, OutOfTimeError, in_words
+from symloss.judging.tasks import imbalanced
 
 MetricFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -27,12 +29,16 @@ class Metric:
         maximise: whether more is better.
         function: outputs `(*members, n, outputs)`, targets `(*members or broadcastable, n)` -> `(*members,)`.
         per_example: the same arguments -> `(*members, n)`, whose mean is the metric; None where the metric is no mean.
+        targets: what it compares outputs with; a user's own is trusted with any.
+        outputs: the only number of them that it has a meaning for; None where it has for any.
     """
 
     name: str
     maximise: bool
     function: MetricFunction
     per_example: MetricFunction | None = None
+    targets: Literal["labels", "values", "any"] = "any"
+    outputs: int | None = None
 
 
 def hits(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -85,15 +91,26 @@ def explained_variance(outputs: Tensor, targets: Tensor) -> Tensor:
     return 1 - squared_error(outputs, targets).mean(-1) / around_mean
 
 
+def on_its_side(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return 1 where the first output lies on its target's side of 1/2, else 0; for targets of 0 and 1."""
+    return ((outputs[..., 0] > 0.5) == (targets > 0.5)).double()
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", True, mean_of(hits), hits),
-        Metric("nll", False, mean_of(surprise), surprise),
-        Metric("ece", False, calibration_error),
-        Metric("mse", False, mean_of(squared_error), squared_error),
-        Metric("mae", False, mean_of(absolute_error), absolute_error),
-        Metric("r2", True, explained_variance),
+        Metric("accuracy", True, mean_of(hits), hits, "labels"),
+        Metric("nll", False, mean_of(surprise), surprise, "labels"),
+        Metric("ece", False, calibration_error, None, "labels"),
+        Metric("balanced_accuracy", True, imbalanced.mean_recall, None, "labels"),
+        Metric("f1", True, imbalanced.f1_of_one, None, "labels", 2),
+        Metric("f1_macro", True, imbalanced.f1_of_all, None, "labels"),
+        Metric("auroc", True, imbalanced.area_under_roc, None, "labels"),
+        Metric("auprc", True, imbalanced.average_precision, None, "labels"),
+        Metric("mse", False, mean_of(squared_error), squared_error, "values"),
+        Metric("mae", False, mean_of(absolute_error), absolute_error, "values"),
+        Metric("r2", True, explained_variance, None, "values"),
+        Metric("side", True, mean_of(on_its_side), on_its_side, "values"),
     )
 }
 
@@ -141,6 +158,29 @@ def apply(place: str, metric: Metric, outputs: Tensor, targets: Tensor) -> Tenso
         raise
     except FAULTS as error:
         raise ExperimentError(f"{place}: its metric '{metric.name}' raised {in_words(error)}.") from error
+
+
+def check_metric(place: str, metric: Metric, labels: bool, outputs: int) -> None:
+    """Refuse a metric that has no meaning for a task's targets or its number of outputs.
+
+    Args:
+        place: for the complaint, e.g. `task 'mine'`.
+        metric: the measure.
+        labels: whether targets are labels; otherwise they are values.
+        outputs: of the model.
+    """
+    kind = "labels" if labels else "values"
+    if metric.targets not in ("any", kind):
+        fitting = ", ".join(sorted(each.name for each in METRICS.values() if each.targets == kind))
+        raise ExperimentError(
+            f"{place}: the metric '{metric.name}' is for {metric.targets}, and its targets are {kind}. "
+            f"For {kind} there are: {fitting}."
+        )
+    if metric.outputs not in (None, outputs):
+        raise ExperimentError(
+            f"{place}: the metric '{metric.name}' is for {metric.outputs} outputs, and the model has {outputs}. "
+            "f1_macro, balanced_accuracy, auroc and auprc take any number of classes."
+        )
 
 
 def read_metric(place: str, given: str | tuple[Callable[[Tensor, Tensor], float], str] | Metric) -> Metric:

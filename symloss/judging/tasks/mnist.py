@@ -1,23 +1,13 @@
-"""MNIST and Fashion-MNIST: 28 x 28 images of 10 classes, with a perceptron of one hidden layer.
+"""The files of MNIST and Fashion-MNIST: 28 x 28 images of 10 classes.
 
 LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document recognition", Proc. IEEE 86(11);
 Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747. The files are the user's, see `datafiles.py`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import torch
-from torch import Tensor
+from symloss.judging.tasks.datafiles import DataFile, DataSet, Images, read_idx, read_npz
 
-from symloss.errors import ExperimentError
-from symloss.judging.tasks.base import SupervisedTask
-from symloss.judging.tasks.datafiles import Bytes, DataFile, DataSet, read_idx, read_npz
-from symloss.judging.tasks.digits import CLASSES, check_hidden, mlp
-from symloss.judging.tasks.labels import Hardship
-from symloss.judging.tasks.task import OptimiserFactory
-
-PIXELS = 28 * 28
 ARRAYS = ("x_train", "y_train", "x_test", "y_test", "n_train_sure")
 
 MNIST = DataSet(
@@ -49,68 +39,24 @@ FASHION_MNIST_FILES = (
 FASHION_MNIST_NPZ = DataFile("fashion_mnist.npz", ("20744839fcb6a9bf27bf6e9df3ca52bb126f4608790ad64ab239fb31c8fe175c",))
 
 
-class Images(NamedTuple):
-    """Bytes: images `(rows, 28, 28)` and labels `(rows,)`, of training and test."""
-
-    train_x: Bytes
-    train_y: Bytes
-    test_x: Bytes
-    test_y: Bytes
-
-
-def mnist(
-    noise: float = 0.0,
-    examples: int | None = None,
-    imbalance: float = 1.0,
-    optimiser: str | OptimiserFactory = "adam",
-    hidden: Sequence[int] = (128,),
-    batch_size: int = 100,
-    validation: int = 5000,
-    data_dir: str | None = None,
-    device: str = "cpu",
-) -> SupervisedTask:
-    """Classify handwritten digits of 28 x 28 pixels; the test part is the official one.
-
-    Args:
-        noise: share of training labels flipped to another class, drawn anew for each seed.
-        examples: training rows kept; None keeps all.
-        imbalance: rows of the most frequent class over the rarest's in the training part.
-        optimiser: a name in OPTIMISERS, or a factory.
-        hidden: widths of the hidden layers.
-        batch_size: rows per step.
-        validation: rows that validation takes of the official training part, drawn anew for each seed.
-        data_dir: directory that the folder `mnist` lies in; None for the environment variable SYMLOSS_DATA.
-        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
+def read_mnist(data_dir: str | None) -> Images:
+    """Read MNIST in its official parts.
 
     Raises:
-        ExperimentError: an option is out of its range, or a file is missing or not the published one.
+        ExperimentError: a file is missing or not the published one.
     """
-    images = read_images(MNIST, MNIST_FILES, data_dir)
-    hardship = Hardship(noise, examples, imbalance)
-    return classify("mnist", images, validation, hidden, optimiser, batch_size, hardship, device)
+    return read_images(MNIST, MNIST_FILES, data_dir)
 
 
-def fashion_mnist(
-    noise: float = 0.0,
-    examples: int | None = None,
-    imbalance: float = 1.0,
-    optimiser: str | OptimiserFactory = "adam",
-    hidden: Sequence[int] = (128,),
-    batch_size: int = 100,
-    validation: int = 5000,
-    data_dir: str | None = None,
-    device: str = "cpu",
-) -> SupervisedTask:
-    """Classify pieces of clothing; the same as `mnist`, and harder.
+def read_fashion_mnist(data_dir: str | None) -> Images:
+    """Read Fashion-MNIST, in its official parts where all four files are there.
 
-    Args and Raises: those of `mnist`; the folder is `fashion_mnist`.
+    Raises:
+        ExperimentError: a file is missing or not the published one.
     """
     if FASHION_MNIST.has(data_dir, FASHION_MNIST_FILES):
-        images = read_images(FASHION_MNIST, FASHION_MNIST_FILES, data_dir)
-    else:
-        images = read_surely_parted(FASHION_MNIST, FASHION_MNIST_NPZ, data_dir)
-    hardship = Hardship(noise, examples, imbalance)
-    return classify("fashion_mnist", images, validation, hidden, optimiser, batch_size, hardship, device)
+        return read_images(FASHION_MNIST, FASHION_MNIST_FILES, data_dir)
+    return read_surely_parted(FASHION_MNIST, FASHION_MNIST_NPZ, data_dir)
 
 
 def read_images(data: DataSet, files: Sequence[DataFile], data_dir: str | None) -> Images:
@@ -123,38 +69,3 @@ def read_surely_parted(data: DataSet, file: DataFile, data_dir: str | None) -> I
     held = read_npz(f"task '{data.name}': {file.name}", data.read(data_dir, file), ARRAYS)
     sure = int(held["n_train_sure"])
     return Images(held["x_train"][:sure], held["y_train"][:sure], held["x_test"], held["y_test"])
-
-
-def classify(
-    name: str,
-    images: Images,
-    validation: int,
-    hidden: Sequence[int],
-    optimiser: str | OptimiserFactory,
-    batch_size: int,
-    hardship: Hardship,
-    device: str,
-) -> SupervisedTask:
-    """Make the task of images: pixels in [0, 1], a perceptron."""
-    widths, rows = check_hidden(hidden), len(images.train_y)
-    if isinstance(validation, bool) or not isinstance(validation, int) or not 0 < validation < rows:
-        raise ExperimentError(
-            f"[task] validation must be a whole number of rows from 1 to {rows - 1}, got {validation!r}."
-        )
-    return SupervisedTask(
-        name,
-        train=scaled(images.train_x, images.train_y),
-        test=scaled(images.test_x, images.test_y),
-        model=lambda: mlp((PIXELS, *widths, CLASSES)),
-        optimiser=optimiser,
-        learning_rates=(0.001, 0.003, 0.01),
-        batch_size=batch_size,
-        fractions=(0.3, validation / rows),  # the test part is given, so the first is of no effect
-        alter=hardship,
-        device=device,
-    )
-
-
-def scaled(x: Bytes, y: Bytes) -> tuple[Tensor, Tensor]:
-    """Return `(rows, 784)` pixels in [0, 1] and `(rows,)` labels."""
-    return torch.tensor(x.reshape(len(x), -1)).float() / 255, torch.tensor(y).long()

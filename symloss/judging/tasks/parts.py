@@ -12,8 +12,13 @@ from torch import Tensor
 from symloss.errors import ExperimentError
 
 
-def read_part(place: str, part: Any) -> tuple[Tensor, Tensor]:
+def read_part(place: str, part: Any, missing: bool = False) -> tuple[Tensor, Tensor]:
     """Turn a pair of arrays or a torch Dataset of `(input, target)` into float inputs and targets.
+
+    Args:
+        place: for the complaint, e.g. `task 'mine': train`.
+        part: the pair or the Dataset.
+        missing: whether an input may be NaN.
 
     Raises:
         ExperimentError: it is neither, the lengths differ, it is empty or holds numbers that are not finite.
@@ -23,7 +28,7 @@ def read_part(place: str, part: Any) -> tuple[Tensor, Tensor]:
         x, y = torch.as_tensor(pair[0]), torch.as_tensor(pair[1])
     except (TypeError, ValueError, RuntimeError) as error:
         raise ExperimentError(f"{place}: x and y must be tensors or arrays of numbers ({error}).") from error
-    return check_part(place, x, y)
+    return check_part(place, x, y, missing)
 
 
 def read_dataset(place: str, dataset: Any) -> tuple[Tensor, Tensor]:
@@ -37,7 +42,7 @@ def read_dataset(place: str, dataset: Any) -> tuple[Tensor, Tensor]:
     return torch.stack([torch.as_tensor(x) for x, _ in rows]), torch.stack([torch.as_tensor(y) for _, y in rows])
 
 
-def check_part(place: str, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def check_part(place: str, x: Tensor, y: Tensor, missing: bool = False) -> tuple[Tensor, Tensor]:
     """Refuse parts that cannot be trained on; settle the types: float inputs, long labels or float targets."""
     y = y.squeeze(-1) if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim != 1 or x.ndim < 2 or len(x) != len(y) or len(y) == 0:
@@ -47,8 +52,13 @@ def check_part(place: str, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         )
     x = x.to("cpu", torch.float32)
     y = y.to("cpu", torch.float32 if y.is_floating_point() else torch.int64)
-    if not (bool(x.isfinite().all()) and bool(y.isfinite().all())):
+    if not (bool((x.isfinite() | x.isnan()).all()) and bool(y.isfinite().all())):
         raise ExperimentError(f"{place} holds numbers that are not finite. Clean them before training.")
+    if not missing and bool(x.isnan().any()):
+        raise ExperimentError(
+            f"{place} holds inputs that are not finite. Clean them before training; or set standardise, which puts the "
+            "training part's mean in place of each NaN."
+        )
     return x.contiguous(), y.contiguous()
 
 
@@ -69,6 +79,13 @@ def check_no_shared_rows(name: str, parts: Mapping[str, Tensor]) -> None:
                 f"{part} row {i} = {other} row {j}. Remove them from one part, or let symloss split x and y."
             )
         seen |= {row: (part, i) for i, row in enumerate(rows)}
+
+
+def without_shared(x: Tensor, y: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Drop the rows whose inputs are also in another part, so that a published test part can stay as it is."""
+    taken = set(contents(other))
+    kept = torch.tensor([row not in taken for row in contents(x)])
+    return x[kept], y[kept]
 
 
 def contents(x: Tensor) -> list[bytes]:
