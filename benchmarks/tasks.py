@@ -1,7 +1,7 @@
 """What a training of every task costs on one thread: the table of docs/tasks.md. `python -m benchmarks.tasks`.
 
-Tasks whose files are not below SYMLOSS_DATA are left out of it. Times are the process's own, of steps of a cohort that trains
-as the task's measurement decides; loading, starting and judging are not counted.
+Tasks whose files are not below SYMLOSS_DATA are left out of it. Times are the process's own, of steps of a cohort that
+trains as the task's measurement decides; loading, starting and judging are not counted.
 """
 
 from __future__ import annotations

@@ -50,6 +50,16 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
         "budget": {"steps": 300, "learning_rates": [0.003, 0.01], "seeds": 2, "stack": "stacked"},
         "evaluations": 300, "seeds": 5, "trying": Trying(seeds=8, steps=600),
     },
+    "noisy Fashion-MNIST": {
+        "task": {"name": "fashion_mnist", "noise": 0.4, "examples": 5000},
+        "budget": {"steps": 200, "learning_rates": [0.001, 0.003], "seeds": 1, "stack": "stacked"},
+        "evaluations": 120, "seeds": 3, "trying": Trying(seeds=4, steps=400),
+    },
+    "mammography, AUPRC": {
+        "task": {"name": "mammography", "metric": "auprc"},
+        "budget": {"steps": 200, "learning_rates": [0.003, 0.01], "seeds": 2, "stack": "stacked"},
+        "evaluations": 200, "seeds": 3, "trying": Trying(seeds=8, steps=400),
+    },
 }  # fmt: skip
 
 

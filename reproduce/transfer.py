@@ -28,7 +28,7 @@ GROUNDS: Mapping[str, Mapping[str, Any]] = {
     "digits, 40 % wrong": {"name": "digits", "noise": 0.4},
     "digits, 20 % wrong": {"name": "digits", "noise": 0.2},
     "digits, 60 % wrong": {"name": "digits", "noise": 0.6},
-    "digits, a convnet": {"name": "digits", "noise": 0.4, "model": "conv"},
+    "digits, a convnet": {"name": "digits", "noise": 0.4, "model": "convnet"},
     "MNIST, 40 % wrong": {"name": "mnist", "noise": 0.4},
     "Fashion-MNIST, 40 % wrong": {"name": "fashion_mnist", "noise": 0.4},
     "letters, 40 % wrong": {"name": "letter_recognition", "noise": 0.4},
