@@ -1,8 +1,8 @@
 """The run store: every candidate, outcome and raw measurement of a run; the driver alone writes it.
 
 Each finished cohort is written whole, and durable at once while that takes a small share of the time; where cohorts end
-faster than the disk keeps up, within a fifth of a second of others. Fitness is not stored: it is computed from the measurements, so that an old
-run can be scored anew.
+faster than the disk keeps up, within a fifth of a second. Fitness is not stored: it is computed from the measurements,
+so that an old run can be scored anew.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ from symloss.running.recollection import Standings, readings_of, row_of, span_of
 from symloss.running.storefile import create_file, guarded, has_table, open_file, read_file
 from symloss.searching.told import Told
 
-TOGETHER = 0.2  # seconds that an outcome may wait for others to become durable with it: a disk may take 10 ms for a page
-SHARE = 0.05  # of a store's time that may go into that before outcomes wait at all
+TOGETHER = 0.2  # seconds that an outcome may wait for others, to be durable with them: a disk may take 10 ms
+SHARE = 0.02  # of a store's time that may go into that before outcomes wait at all
 
 # What a run's result is: everything but timings and the machine.
 _RESULT = (
