@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search test lint docs bench check clean
+.PHONY: help setup search test lint docs bench chaos check clean
 
 help:  ## Say what can be made
 	@echo "make TARGET [PYTHON=python3.12] [EXPERIMENT=file.toml] [ARGS='--workers 2']"
@@ -31,6 +31,9 @@ lint: $(READY)  ## Check style (ruff) and types (mypy)
 
 bench: $(READY)  ## Run the benchmarks (a quarter of an hour) and fill the tables of docs/performance.md
 	$(BIN)/python -m benchmarks
+
+chaos: $(READY)  ## Kill drivers at 60 random moments, resume, and compare with an undisturbed run (ARGS="--seed 1")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 docs: $(READY)  ## Build the documentation in build/docs; a warning is an error
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs

@@ -32,7 +32,7 @@ from symloss.running.storefile import create_file, guarded, has_table, open_file
 from symloss.searching.told import Told
 
 TOGETHER = 0.2  # seconds that an outcome may wait for others, to be durable with them: a disk may take 10 ms
-SHARE = 0.02  # of a store's time that may go into that before outcomes wait at all
+SHARE = 0.05  # of a store's time that may go into that before outcomes wait at all
 
 # What a run's result is: everything but timings and the machine.
 _RESULT = (
