@@ -19,11 +19,11 @@ from symloss.running.observer import Progress
 from symloss.searching.archive import HallOfFame
 from symloss.searching.told import Told
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # the last by batch systems, some time before they kill
 
 
 class Interrupts:
-    """Listens to SIGINT and SIGTERM: the first asks for an orderly end, the second ends the process at once.
+    """Listens to SIGNALS: the first that comes asks for an orderly end, the second ends the process at once.
 
     A context manager that gives the old handlers back. Outside the main thread it hears nothing.
 

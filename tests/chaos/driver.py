@@ -1,4 +1,4 @@
-"""The command line with eyes: it says which evaluations it ran, and when it comes to the place where it is to be killed.
+"""The command line with eyes: it says which evaluations it ran, and when it comes to where it is to be killed.
 
 As a program: `python -m tests.chaos.driver LEDGER PLACE NTH FD -- search ...`.
 """
