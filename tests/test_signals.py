@@ -102,7 +102,7 @@ def test_a_signal_ends_a_run_in_order_and_a_resume_ends_it_the_same(
     ended = ended_by(tmp_path, place, nth, [number], group)
     assert ended.status == 128 + number, ended.shown
     assert "stopped; go on with" in ended.shown, ended.shown
-    assert ("Front: accuracy" in ended.shown) == (place == "finals")  # by then something was scored
+    assert "Front: accuracy" in ended.shown
     assert f"symloss resume {tmp_path / 'run'}" in ended.shown.replace("\r\n", "")
     with RunStore.read(RunDirectory(tmp_path / "run").store) as store:
         assert check_whole(store) == []
