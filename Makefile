@@ -9,12 +9,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search test lint docs bench reproduce check clean
+.PHONY: help setup search test lint docs bench reproduce chaos fuzz check clean
 
 help:  ## Say what can be made
 	@echo "make TARGET [PYTHON=python3.12] [EXPERIMENT=file.toml] [ARGS='--workers 2']"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make .venv and install symloss with pinned packages
 
@@ -34,6 +34,9 @@ bench: $(READY)  ## Run the benchmarks (a quarter of an hour) and fill the table
 
 reproduce: $(READY)  ## Do the studies of docs/results.md (under two hours; SYMLOSS_DATA=folder for those that need data)
 	$(BIN)/python -m reproduce $(ARGS)
+
+chaos: $(READY)  ## Kill drivers at 60 random moments, resume, and compare with an undisturbed run (ARGS="--seed 1")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 docs: $(READY)  ## Build the documentation in build/docs; a warning is an error
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs

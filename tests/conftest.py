@@ -8,13 +8,13 @@ import pytest
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """Start Ray once; pools find it running, use it, and leave it alone."""
-    from symloss.judging.cluster import load_ray, make_home, remove_home, start_ray
+    from symloss.judging.cluster import load_ray, make_home, remove_home, start_ray, stop_ray
 
     home = make_home()
     ray = load_ray()
     start_ray(ray, 3, home)
     yield
-    ray.shutdown()
+    stop_ray(ray, home)
     remove_home(home)
 
 

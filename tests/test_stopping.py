@@ -83,6 +83,13 @@ def test_an_unfinished_batch_shows_in_the_progress_and_not_in_the_tally() -> Non
     assert stop.tally.evaluated == 3
 
 
+def test_whoever_asks_whether_to_end_lets_the_store_settle(clock: SimpleNamespace) -> None:
+    settled: list[float] = []
+    stop = Ending(Stop(), 1, 0, 0.0, Interrupts(), lambda: settled.append(clock.now))
+    assert not stop.now()
+    assert settled == [0.0]
+
+
 def signalled(interrupts: Interrupts, number: signal.Signals, ends_with: type[BaseException]) -> None:
     """Send two signals; the exit that the second one raises is replaced, as Ray does."""
     with interrupts:

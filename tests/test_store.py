@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,6 +171,7 @@ def test_what_is_written_at_once_becomes_durable_together(store: RunStore, monke
             return len(reader.outcomes())
 
     monkeypatch.setattr("symloss.running.store.TOGETHER", math.inf)
+    monkeypatch.setattr("symloss.running.store.SHARE", 0.0)
     store.write_batch(0, [candidate(0)], [])  # a batch is never left waiting: its training may take long
     with pytest.raises(RunError, match="damaged"):
         store.write_outcomes([scored(0), scored(0)])  # undone alone
@@ -184,6 +186,34 @@ def test_what_is_written_at_once_becomes_durable_together(store: RunStore, monke
     store.close()
     with RunStore.read(store.path) as reader:
         assert (len(list(reader.candidates())), list(reader.outcomes())) == (2, [0, 1])
+
+
+def test_an_outcome_is_durable_at_once_where_that_costs_little(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen_by_others() -> int:
+        with RunStore.read(store.path) as reader:
+            return len(reader.outcomes())
+
+    monkeypatch.setattr("symloss.running.store.TOGETHER", math.inf)
+    clock = SimpleNamespace(now=0.0, cost=0.0)
+    monkeypatch.setattr("symloss.running.store.time", SimpleNamespace(monotonic=lambda: clock.tick()))
+    clock.tick = lambda: (setattr(clock, "now", clock.now + clock.cost), clock.now)[1]
+    with RunStore.open(store.path) as driver:
+        driver.write_batch(0, [candidate(number) for number in range(4)], [])
+        for number in range(2):  # in the same moment, and on a disk that takes no time
+            driver.write_outcomes([scored(number)])
+            assert seen_by_others() == number + 1
+        clock.cost = 1.0  # a second for each look at the clock: all of it goes into the disk
+        driver.write_outcomes([scored(2)])
+        driver.write_outcomes([scored(3)])
+        assert seen_by_others() == 3
+        driver.settle()
+        assert seen_by_others() == 3
+        clock.now += 1000.0  # nothing else comes
+        driver.settle()
+        assert seen_by_others() == 4
+        driver.settle()
 
 
 def test_a_reader_looks_while_the_driver_writes(store: RunStore) -> None:

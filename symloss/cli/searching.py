@@ -1,8 +1,11 @@
 """`symloss search` and `symloss resume`: run an experiment, and go on with one."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -32,7 +35,7 @@ def search_command(
 ) -> None:
     """Search a loss as EXPERIMENT (a TOML file, or a built-in one's name) says, and try the winner.
 
-    Ctrl-C once ends the search in order; it can be resumed.
+    Ctrl-C once ends the search in order, as SIGTERM and SIGUSR1 do; it can be resumed. Twice ends it at once.
     """
     from symloss.running.run import search
 
@@ -84,7 +87,12 @@ def watched(quiet: bool, with_report: bool) -> Iterator["Observer"]:
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Say how to go on, also when a second signal ends the block at once."""
+    """Say how to go on, also when a second signal ends the block at once.
+
+    Before a run is set up, and after it, signals that would kill this process end it in order instead.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGUSR1) if here}
     from symloss.running.run import ForcedExit
 
     try:
@@ -92,6 +100,14 @@ def resumable() -> Iterator[None]:
     except ForcedExit as ended:
         click.echo(f"stopped at once; go on with: symloss resume {ended.directory}", err=True)
         raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    click.echo("symloss: stopped", err=True)
+    raise SystemExit(128 + number)
 
 
 @contextmanager

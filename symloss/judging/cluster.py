@@ -8,22 +8,25 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import symloss
 from symloss.errors import ExperimentError, RunError
+from symloss.judging.homes import HOME, hold, let_go, marked, sweep
+from symloss.judging.watcher import processes_of
 
 STORE_BYTES = 80_000_000  # of Ray's object store; jobs are text, so nearly its smallest will do
 REACH = 5.0  # seconds in which a cluster's port must open
 REMOVAL = 3.0  # seconds to wait for Ray's last processes, which may still write while they end
 
-HOME = "symloss-"  # begins the name of a home, which tempfile completes by 8 letters
 # A socket's path may have 103 bytes (macOS; Linux 107): the home's own name and what Ray puts below it leave these.
 ROOM = 103 - len(f"/{HOME}01234567/session_2026-01-31_23-59-59_999999_4194304/sockets/plasma_store")
 
@@ -88,7 +91,7 @@ def check_reachable(address: str) -> None:
 
 
 def make_home() -> Path:
-    """Make the directory of a Ray of our own; it goes at the end of this process at the latest.
+    """Make the directory of a Ray of our own; it goes at the end of this process at the latest, however that comes.
 
     Raises:
         RunError: no directory for temporary files can be written, or each has too long a path.
@@ -97,7 +100,9 @@ def make_home() -> Path:
     tried = [*([os.path.abspath(wished)] if wished else []), tempfile.gettempdir(), "/tmp"]
     for parent in tried:
         if len(os.fsencode(parent)) <= ROOM and os.access(parent, os.W_OK | os.X_OK):
+            sweep(parent)
             home = Path(tempfile.mkdtemp(prefix=HOME, dir=parent))
+            hold(home)
             atexit.register(remove_home, home)
             return home
     raise RunError(
@@ -112,6 +117,7 @@ def remove_home(home: Path) -> None:
     while home.exists() and time.monotonic() < deadline:
         shutil.rmtree(home, ignore_errors=True)
         time.sleep(0.02)
+    let_go(home)
 
 
 def join_ray(ray: Any, address: str) -> None:
@@ -123,7 +129,7 @@ def join_ray(ray: Any, address: str) -> None:
 def start_ray(ray: Any, workers: int, home: Path) -> None:
     """Start a cluster that only this machine can reach; see `make_home` for its home."""
     be_quiet(ray)
-    with importable_symloss():
+    with importable_symloss(), marked(home), deaf():
         ray.init(
             address="local",
             num_cpus=workers,
@@ -136,9 +142,38 @@ def start_ray(ray: Any, workers: int, home: Path) -> None:
         )
 
 
+def stop_ray(ray: Any, home: Path | None) -> None:
+    """Shut down a cluster of our own: once this process has left it, its processes are killed, deaf as they are."""
+    killer = threading.Thread(target=_kill_when_left, args=(ray, home), name="symloss-killer", daemon=True)
+    killer.start()
+    ray.shutdown()
+    killer.join()
+
+
+def _kill_when_left(ray: Any, home: Path | None) -> None:
+    while ray.is_initialized():
+        time.sleep(0.01)
+    for pid in processes_of(str(home)) if home is not None else ():
+        with suppress(OSError):  # it has ended by itself
+            os.kill(pid, signal.SIGKILL)
+
+
 def be_quiet(ray: Any) -> None:
     """Keep Ray from announcing a killed worker on standard output, by a thread that no option turns off."""
     ray._private.worker._worker_logs_enabled = False
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Let what Ray starts not hear the signals that end a run: the driver hears them, and its workers end their jobs.
+
+    A batch system, or a person's `kill` of a process group, sends them to all; Ray's processes inherit this mask.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGUSR1))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

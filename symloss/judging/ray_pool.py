@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import torch
 
 from symloss.errors import ExperimentError, RunError, SymlossError
-from symloss.judging.cluster import check_reachable, join_ray, load_ray, make_home, remove_home, start_ray
+from symloss.judging.cluster import check_reachable, join_ray, load_ray, make_home, remove_home, start_ray, stop_ray
 from symloss.judging.drain import Drain, Stop, never
 from symloss.judging.evaluate import Job, Judged, Report, alone, in_order, judge
 from symloss.judging.pool import Finished, given_up, outcomes_of
@@ -209,7 +209,7 @@ class RayPool:
             kill(ray, hand)
         self._hands = []
         if self._owns_cluster:
-            ray.shutdown()
+            stop_ray(ray, self._home)
             self._owns_cluster = False
 
     def _wait_for_start(self, stop: Stop) -> bool:

@@ -72,7 +72,8 @@ class Session:
         """Return what decides when the search ends."""
         spent = sum(float(each.get("seconds", 0.0)) for each in self.earlier)
         sign = 1 if self.work.task.metric.maximise else -1
-        return Ending(self.work.experiment.stop, sign, len(self.store.batches()), spent, self.interrupts)
+        told, settle = len(self.store.batches()), self.store.settle
+        return Ending(self.work.experiment.stop, sign, told, spent, self.interrupts, settle)
 
     def keep_time(self, seconds: float) -> None:
         """Keep how long this session has searched, for the stop of all sessions together."""

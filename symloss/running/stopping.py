@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -19,11 +19,11 @@ from symloss.running.observer import Progress
 from symloss.searching.archive import HallOfFame
 from symloss.searching.told import Told
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # the last by batch systems, some time before they kill
 
 
 class Interrupts:
-    """Listens to SIGINT and SIGTERM: the first asks for an orderly end, the second ends the process at once.
+    """Listens to SIGNALS: the first that comes asks for an orderly end, the second ends the process at once.
 
     A context manager that gives the old handlers back. Outside the main thread it hears nothing.
 
@@ -109,9 +109,12 @@ class Ending:
         told: batches that earlier sessions told; they are replayed without a look at the stops.
         spent: seconds that earlier sessions searched.
         interrupts: heard signals end the search too.
+        idle: called whenever the pool asks, which it does often while it waits.
     """
 
-    def __init__(self, stop: Stop, sign: int, told: int, spent: float, interrupts: Interrupts) -> None:
+    def __init__(
+        self, stop: Stop, sign: int, told: int, spent: float, interrupts: Interrupts, idle: Callable[[], object] = bool
+    ) -> None:
         self.tally = Tally()
         self.told = told
         self.best: tuple[str, float] | None = None
@@ -119,6 +122,7 @@ class Ending:
         self._sign = sign
         self._spent = spent
         self._interrupts = interrupts
+        self._idle = idle
         self._began = time.monotonic()
         self._trained = 0
 
@@ -147,6 +151,7 @@ class Ending:
 
     def now(self) -> bool:
         """Whether to end within a batch; the pool asks this often."""
+        self._idle()
         self._interrupts.listen()
         return bool(self.cut_short())
 

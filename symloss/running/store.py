@@ -1,8 +1,8 @@
 """The run store: every candidate, outcome and raw measurement of a run; the driver alone writes it.
 
-Each finished cohort is written whole and is durable at once, or within the same fifth of a second as others, so a crash
-loses at most that and what was in flight. Fitness is not stored: it is computed from the measurements, so that an old
-run can be scored anew.
+Each finished cohort is written whole, and durable at once while that takes a small share of the time; where cohorts end
+faster than the disk keeps up, within a fifth of a second. Fitness is not stored: it is computed from the measurements,
+so that an old run can be scored anew.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ from symloss.running.recollection import Standings, readings_of, row_of, span_of
 from symloss.running.storefile import create_file, guarded, has_table, open_file, read_file
 from symloss.searching.told import Told
 
-TOGETHER = 0.2  # seconds of writing that become durable together: a disk may take 10 ms to say that it has a page
+TOGETHER = 0.2  # seconds that an outcome may wait for others, to be durable with them: a disk may take 10 ms
+SHARE = 0.05  # of a store's time that may go into that before outcomes wait at all
 
 # What a run's result is: everything but timings and the machine.
 _RESULT = (
@@ -137,6 +138,7 @@ class RunStore:
         with guarded(path):
             self._keeps_told = has_table(connection, "told")
         self._kept = -math.inf  # when the last transaction became durable
+        self._opened, self._spent = time.monotonic(), 0.0  # since when, and seconds that this took so far
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, Any]) -> Self:
@@ -211,6 +213,12 @@ class RunStore:
         """Keep one cohort's outcomes, all or none."""
         with self._transaction(together=True) as connection:
             _insert_outcomes(connection, list(outcomes))
+
+    def settle(self) -> None:
+        """Make what still waits durable, if it is time: called often by a driver that has nothing to write."""
+        if self._connection.in_transaction and self._due():
+            with guarded(self.path):
+                self._commit()
 
     def write_told(
         self, batch: StoredBatch, told: Sequence[Told] = (), meta: Mapping[str, Any] = MappingProxyType({})
@@ -394,6 +402,10 @@ class RunStore:
                 result.update(repr(row).encode())
         return result.hexdigest()
 
+    def look(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query of one's own, for whoever checks the store as a whole."""
+        return list(self._rows(query))
+
     # The inside.
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -415,9 +427,19 @@ class RunStore:
                     self._connection.execute("ROLLBACK TO part")
                 raise
             self._connection.execute("RELEASE part")
-            if not together or time.monotonic() - self._kept >= TOGETHER:
-                self._connection.execute("COMMIT")
-                self._kept = time.monotonic()
+            if not together or self._due():
+                self._commit()
+
+    def _due(self) -> bool:
+        """Whether what waits is made durable now: the disk is quick enough, or it has waited long enough."""
+        now = time.monotonic()
+        return self._spent <= SHARE * (now - self._opened) or now - self._kept >= TOGETHER
+
+    def _commit(self) -> None:
+        began = time.monotonic()
+        self._connection.execute("COMMIT")
+        self._kept = time.monotonic()
+        self._spent += self._kept - began
 
     def _candidates(self, where: str, values: Sequence[int]) -> Iterator[StoredCandidate]:
         for row in self._rows(f"SELECT * FROM candidates WHERE number {where} ORDER BY number", values):

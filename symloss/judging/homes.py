@@ -1,0 +1,103 @@
+"""Homes of Rays of our own: each is marked, locked by its driver and watched, so that none outlives its driver.
+
+The lock tells a later driver which homes are abandoned, should a watcher have been killed with its driver.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from symloss.judging import watcher
+
+LOCK = "driver.lock"
+HOME = "symloss-"  # begins the name of a home, which tempfile completes by 8 letters
+PARTING = 3.0  # seconds that a watcher may take to see that there is nothing left to do
+
+
+@dataclass
+class _Held:
+    """What a driver holds of a home: its lock, and its watcher with the pipe that keeps it waiting."""
+
+    lock: int
+    process: subprocess.Popen[bytes] | None
+
+
+_HELD: dict[Path, _Held] = {}
+
+
+def hold(home: Path) -> None:
+    """Lock a new home, and have it watched from now on."""
+    lock = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    _HELD[home] = _Held(lock, _watcher_of(home))
+
+
+def let_go(home: Path) -> None:
+    """Give up a home; its watcher removes what is left of it, and ends."""
+    held = _HELD.pop(home, None)
+    if held is None:
+        return
+    os.close(held.lock)
+    if held.process is not None:
+        assert held.process.stdin is not None
+        held.process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            held.process.wait(PARTING)
+
+
+def _watcher_of(home: Path) -> subprocess.Popen[bytes] | None:
+    # In a session of its own, so that no signal to the driver's group reaches it; it holds no file of the driver's.
+    command = [sys.executable, "-I", "-S", watcher.__file__, str(home)]
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError:  # a machine without room for it; the next driver sweeps
+        return None
+
+
+@contextmanager
+def marked(home: Path) -> Iterator[None]:
+    """Let the processes that the block starts, and theirs, carry the home's mark."""
+    before = os.environ.get(watcher.MARK)
+    os.environ[watcher.MARK] = str(home)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[watcher.MARK]
+        else:
+            os.environ[watcher.MARK] = before
+
+
+def sweep(parent: str) -> None:
+    """Remove, beside everything else, the homes in a directory whose drivers are gone."""
+    if abandoned := [home for home in Path(parent).glob(f"{HOME}*") if _is_abandoned(home)]:
+        threading.Thread(target=_clean, args=(abandoned,), name="symloss-sweep", daemon=True).start()
+
+
+def _clean(homes: list[Path]) -> None:
+    for home in homes:
+        watcher.clean(str(home), patience=0.0)
+
+
+def _is_abandoned(home: Path) -> bool:
+    """Whether a home is this user's, and its driver has ended; one without a lock is not known to be anybody's."""
+    with suppress(OSError):
+        if home.is_symlink() or home.stat().st_uid != os.geteuid() or home in _HELD:
+            return False
+        lock = os.open(home / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        finally:
+            os.close(lock)
+    return False
