@@ -271,6 +271,7 @@ def _sit(work: Work, crew: Crew, observer: Observer, resumed: bool) -> RunResult
         reason, progress = _search(session)
         heard = session.interrupts.heard
         finals = _finals(session) if heard is None else None
+        session.keep_mishaps()
         if finals is not None:
             _keep(session, finals)
             observer.finals_done(finals.sentence)
