@@ -1,6 +1,6 @@
 """Workers that are not there: actors in simulated time, which take as long as they are told, die and hang as told.
 
-The fleet drives them as it drives Ray's. What the driver itself spends can be counted in: then its real time passes too.
+The fleet drives them as it drives Ray's. What the driver itself spends can be counted in: its real time.
 """
 
 import heapq

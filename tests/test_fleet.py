@@ -51,7 +51,7 @@ def every(low: float, high: float, seed: int = 0) -> Iterator[float]:
         yield draws.uniform(low, high)
 
 
-FINE = {number: (State.SCORED, "") for number in range(80)}
+FINE = dict.fromkeys(range(80), (State.SCORED, ""))
 
 
 def test_an_undisturbed_fleet_judges_each_job_once() -> None:
@@ -125,7 +125,9 @@ def test_where_workers_die_of_something_else_a_candidate_has_more_lives() -> Non
     actors = SimulatedActors(score, lambda job: 0.5 if job.number == 0 else 5.0, killer=kills)
     fleet = crew(actors, 1)
     assert set(ends(fleet, jobs(2, size=1)).values()) == {(State.SCORED, "")}
-    assert [job.number for job in actors.asked if job.number] == [1] * (LIVES + 2) + [1]  # once in line behind the first
+    assert [job.number for job in actors.asked if job.number] == [1] * (LIVES + 2) + [
+        1
+    ]  # once in line behind the first
     assert fleet.mishaps.lost == 1 + LIVES + 1
 
 
@@ -195,7 +197,11 @@ def test_workers_are_recycled_after_so_much_growth(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("package", "version", "said"),
     [
-        ("torch", "2.0.0", r"has torch 2\.0\.0, and this process torch .*: results would differ\. Run `pip install 'torch=="),
+        (
+            "torch",
+            "2.0.0",
+            r"has torch 2\.0\.0, and this process torch .*: results would differ\. Run `pip install 'torch==",
+        ),
         ("torch", "missing", r"has no torch, and this process torch .*Run `pip install 'torch=="),
         ("python", "3.1.4", r"has python 3\.1\.4, and this process python .*Use Python 3"),
         ("symloss", "of code 0", r"has symloss of code 0, .*Install the same symloss there, or leave that machine out"),

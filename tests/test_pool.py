@@ -109,7 +109,10 @@ EVIL_ENDS = {
     SPINS: ("timed_out", "one step of its training did not end within the time limit"),
 }
 # What only a process of its own survives.
-DEAD, STUCK = "quarantined: its worker died each time that it trained alone", "quarantined: it did not end, and its worker"
+DEAD, STUCK = (
+    "quarantined: its worker died each time that it trained alone",
+    "quarantined: it did not end, and its worker",
+)
 HARMFUL_ENDS = {
     HOARDS: ("crashed", "RuntimeError: [enforce fail at alloc_cpu.cpp"),
     GROWS: ("crashed", "RuntimeError: [enforce fail at alloc_cpu.cpp"),
@@ -157,7 +160,9 @@ def test_evil_in_a_worker(good, monkeypatch):
     monkeypatch.setattr(fleets, "GRACE", 1.0)
     before, pool = written(), RayPool(3, EVIL)
     friendly = in_company(EVIL_ENDS | HARMFUL_ENDS, 2.0)
-    deadly = [replace(job, number=100 + job.number, candidates=job.candidates[1:2]) for job in in_company(DEADLY_ENDS, 1.0)]
+    deadly = [
+        replace(job, number=100 + job.number, candidates=job.candidates[1:2]) for job in in_company(DEADLY_ENDS, 1.0)
+    ]
     found = results(pool, [*friendly, *deadly])
     check_ends(found, EVIL_ENDS | HARMFUL_ENDS, good)
     for job, deed in zip(deadly, DEADLY_ENDS, strict=True):

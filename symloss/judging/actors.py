@@ -1,4 +1,4 @@
-"""Ray's actors in few words: take one on, ask it something, wait for answers, kill it. Retries are nobody's but ours."""
+"""Ray's actors in few words: take one on, ask it something, wait for answers, kill it. Retries are the driver's own."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def shell() -> type:
     """Return the class of an actor, which travels whole: its first method works on a machine without symloss, too."""
     look = facts_of_node()
 
-    class Shell:
+    class SymlossWorker:
         def __init__(self) -> None:
             self._worker: Any = None
 
@@ -184,4 +184,4 @@ def shell() -> type:
         def judge(self, job: Any) -> Any:
             return self._worker.judge(job)
 
-    return Shell
+    return SymlossWorker

@@ -34,7 +34,7 @@ class Desk:
         warm_up(self.task)
 
     def judge(self, job: Job, stop: Stop = never) -> Report:
-        """Judge a job; one that wrote into the data is unfinished, because nobody knows who did, or what it did to others.
+        """Judge a job; one that wrote into the data is unfinished: nobody knows who did, and what it did to others.
 
         Raises:
             LeftUndoneError: `stop` became true.

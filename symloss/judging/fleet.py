@@ -30,8 +30,8 @@ RECYCLE_JOBS = 5000  # jobs after which a worker is replaced
 RECYCLE_BYTES = 2**31  # growth of a worker's memory since its first job after which it is replaced
 
 OWN_FILES = (
-    " Every machine of the cluster needs a task's file, and what it reads, at the same path: keep them in a shared folder, "
-    "or hand in the whole search with `ray job submit --working-dir`."
+    " Every machine of the cluster needs a task's file, and what it reads, at the same path: keep them in a shared "
+    "folder, or hand in the whole search with `ray job submit --working-dir`."
 )
 
 Settled = tuple[Errand, list[Judged]]
@@ -145,7 +145,7 @@ class Fleet:
     # Handing out.
 
     def _hand_out(self, waiting: deque[Errand]) -> None:
-        """Send jobs to those who have least to do; a suspect has a worker to itself, so that what happens is its own."""
+        """Send jobs to those who have least to do; a suspect has a worker to itself."""
         for room in range(AHEAD):
             for hand in self.hands:
                 if not waiting:

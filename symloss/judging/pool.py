@@ -46,7 +46,7 @@ class Pool(Protocol):
         ...
 
     def facts(self) -> dict[str, Any]:
-        """Return what happened to the workers so far, by name, as plain JSON: see `Mishaps`. Empty where nothing did."""
+        """Return what happened to the workers so far, as plain JSON, see `Mishaps`; empty where nothing did."""
         ...
 
     def close(self) -> None:

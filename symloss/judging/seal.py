@@ -46,4 +46,4 @@ def checksum(task: Task) -> int:
 def bytes_of(tensor: Tensor) -> memoryview:
     """Return a tensor's bytes; where it lies in one piece on the processor, without a copy."""
     whole = tensor.detach().cpu().contiguous()
-    return memoryview(whole.view(-1).view(torch.uint8).numpy()) if whole.numel() else memoryview(b"")
+    return whole.view(-1).view(torch.uint8).numpy().data if whole.numel() else memoryview(b"")

@@ -17,10 +17,10 @@ from symloss.language.candidate import Outcome
 class SerialPool:
     """Judges jobs in this process, one after the other: for a debugger, and for machines without Ray.
 
-    A candidate that raises, spins in Python or writes into the data ends alone, as in a worker. It cannot survive one that
-    kills or stops this process, end one that hangs inside a C function, or hold memory and output to a limit: for formulas
-    alone that never happens, for models of one's own Ray workers are safer. A job left undone when the run is to stop
-    has no outcome.
+    A candidate that raises, spins in Python or writes into the data ends alone, as in a worker. It cannot survive one
+    that kills or stops this process, end one that hangs inside a C function, or hold memory and output to a limit: for
+    formulas alone that never happens, for models of one's own Ray workers are safer. A job left undone when the run is
+    to stop has no outcome.
     """
 
     def __init__(self, task_spec: Mapping[str, Any]) -> None:

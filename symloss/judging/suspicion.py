@@ -1,9 +1,9 @@
 """Whom to blame when a worker dies or hangs: a candidate, or whatever kills workers from outside.
 
-A death tells on a candidate only while it trained alone. What died in company is tried once more as it was, which costs
-one evaluation, then candidate by candidate. A candidate whose worker died `LIVES` times while it trained alone is accused,
-and its case waits until all others are judged. By then it is known how many workers died through nobody's fault: for each
-it may come to `LIVES` more deaths, up to `UNDER_FIRE`; then it is quarantined.
+A death tells on a candidate only while it trained alone. What died in company is tried once more as it was, which
+costs one evaluation, then candidate by candidate. A candidate whose worker died `LIVES` times while it trained alone is
+accused, and its case waits until all others are judged. By then it is known how many workers died through nobody's
+fault: for each it may come to `LIVES` more deaths, up to `UNDER_FIRE`; then it is quarantined.
 """
 
 from collections.abc import Collection

@@ -91,7 +91,7 @@ class Worker:
 
 
 def silence() -> None:
-    """Drop what a user's code prints: nobody reads it here, and a gigabyte of it would fill the disk with Ray's logs."""
+    """Drop what a user's code prints: nobody reads it here, and a gigabyte of it would be in Ray's logs."""
     sys.stdout.flush()
     sys.stderr.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)

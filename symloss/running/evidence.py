@@ -3,7 +3,6 @@
 Written when a run ends; read back, as a stranger's text, by `verifying.py`: what is not as written here is refused.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
