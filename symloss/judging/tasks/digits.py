@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
-from sklearn.datasets import load_digits
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from symloss.errors import ExperimentError, unknown
 from symloss.judging.tasks.base import SupervisedTask
+from symloss.judging.tasks.bundled import read_bundled
 from symloss.judging.tasks.labels import Hardship
 from symloss.judging.tasks.task import OptimiserFactory
 
@@ -21,8 +23,15 @@ CLASSES = 10
 
 def pixels() -> tuple[Tensor, Tensor]:
     """Return `(1797, 64)` pixels in [0, 1] and `(1797,)` labels."""
+    table = read_bundled("digits.csv.gz", _from_package, ",")
+    return torch.tensor(table[:, :-1], dtype=torch.float32) / 16, torch.tensor(table[:, -1], dtype=torch.int64)
+
+
+def _from_package() -> NDArray[Any]:
+    from sklearn.datasets import load_digits
+
     images, labels = load_digits(return_X_y=True)
-    return torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(labels, dtype=torch.int64)
+    return np.column_stack([images, labels])
 
 
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
