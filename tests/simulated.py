@@ -148,6 +148,10 @@ class SimulatedActors:
             raise LostError("simulated")
         return asked.answer
 
+    def charge(self, seconds: float) -> None:
+        """Let time pass that the driver would have taken."""
+        self._skipped += seconds
+
     def kill(self, actor: Actor) -> None:
         if not actor.dead and actor.line:
             self.killed.append((self.now(), actor.line[0]))

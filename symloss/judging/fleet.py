@@ -33,6 +33,10 @@ OWN_FILES = (
     " Every machine of the cluster needs a task's file, and what it reads, at the same path: keep them in a shared "
     "folder, or hand in the whole search with `ray job submit --working-dir`."
 )
+CHANGED = (
+    "symloss, or a package that it works with, was changed on disk since this process began, so that new workers would "
+    "compute something else. Nothing is lost: go on with `symloss resume`."
+)
 
 Settled = tuple[Errand, list[Judged]]
 
@@ -214,6 +218,8 @@ class Fleet:
     def _greeted(self, hand: Hand, facts: Mapping[str, Any]) -> None:
         """Look at what is installed where a worker is, before anything is sent there."""
         hand.node = str(facts["node"])
+        if not self._place and facts["versions"] != self._versions:
+            raise RunError(CHANGED)
         check_same_versions(f"The machine {hand.node} of the Ray cluster", facts["versions"], self._versions)
         hand.asked, hand.stage = hand.entering, Stage.PREPARING
 
