@@ -1,6 +1,6 @@
 """A run whose workers are killed, against the same run undisturbed: `python -m benchmarks.killer`.
 
-A killer shoots a random worker every 1 to 3 seconds, as long as the run goes or `--kills` times. With `--nodes` the run
+A killer shoots a random worker every 1 to 3 seconds (`--between`) while the run goes, or `--kills` times. With `--nodes` it
 works on a Ray cluster of several nodes on this machine, started as on several machines; one of them dies after the
 first generation. Exits with 1 when the two runs' digests differ.
 """
@@ -48,18 +48,21 @@ class Killer(Silent):
 
     Args:
         most: kills; 0 for as long as the run goes.
+        between: seconds from kill to kill, at least and at most.
         first: is called once, before the first kill.
     """
 
-    def __init__(self, most: int, first: Callable[[], None]) -> None:
+    def __init__(self, most: int, between: tuple[float, float], first: Callable[[], None]) -> None:
         self.kills = 0
         self._most = most
+        self._between = between
         self._first = first
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._shoot)
 
     def batch_done(self, progress: Progress) -> None:
-        """Begin."""
+        """Begin after the first generation."""
+        print(f"generation {progress.generation} after {progress.seconds:.0f} s, {self.kills} kills", flush=True)
         if progress.generation == 1:
             self._first()
             self._thread.start()
@@ -71,7 +74,7 @@ class Killer(Silent):
 
     def _shoot(self) -> None:
         draw = random.Random(1)
-        while not self._over.wait(draw.uniform(1, 3)) and (not self._most or self.kills < self._most):
+        while not self._over.wait(draw.uniform(*self._between)) and (not self._most or self.kills < self._most):
             found = [
                 each
                 for each in psutil.process_iter(["cmdline"])
@@ -113,6 +116,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--nodes", type=int, default=0, help="of a cluster, the last of which dies; 0 for none")
     parser.add_argument("--kills", type=int, default=0, help="at most; 0 for as long as the run goes")
+    parser.add_argument("--between", type=float, nargs=2, default=(1.0, 3.0), help="seconds from kill to kill")
     parser.add_argument("--generations", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1000)
     asked = parser.parse_args()
@@ -120,7 +124,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, cluster_of(asked.nodes) as (address, lose):
         calm, shot = Path(folder) / "calm", Path(folder) / "shot"
         search(table, out=calm, workers=0, observer=Silent())
-        killer, began = Killer(asked.kills, lose), time.monotonic()
+        killer, began = Killer(asked.kills, tuple(asked.between), lose), time.monotonic()
         search(table, out=shot, workers=asked.workers, address=address, observer=killer)
         killer.stop()
         (expected, _), (found, happened) = fate(calm), fate(shot)

@@ -2,8 +2,8 @@
 
 Search, free tests, run store and fleet are the engine's own; the workers are actors of tests/simulated.py, which score
 at once and take as long as a training would. Their time is simulated, the driver's is real: whatever it computes makes
-them wait, to the microsecond, and nothing else takes time. What a message to a worker costs the driver in Ray, which the
-simulation leaves out, is measured beside it with one real worker, and added to the driver's time.
+them wait, to the microsecond, and nothing else takes time. What a message to a worker costs the driver in Ray, which
+the simulation leaves out, is measured beside it with one real worker, and added to the driver's time.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ def test_a_machine_with_other_versions_is_refused_by_name(package: str, version:
     with pytest.raises(RunError, match=rf"The machine 10\.0\.0\.2 \(n2\) of the Ray cluster {said}"):
         ends(crew(SimulatedActors(score, facts=facts), 2, place="On"), jobs(8))
     # On one machine it is the same machine's other moment.
-    with pytest.raises(RunError, match="was changed on disk since this process began.* `symloss resume`"):
+    with pytest.raises(RunError, match=r"was changed on disk since this process began.* `symloss resume`"):
         ends(crew(SimulatedActors(score, facts=facts), 2), jobs(8))
 
 
