@@ -1,8 +1,8 @@
 """A run whose workers are killed, against the same run undisturbed: `python -m benchmarks.killer`.
 
-A killer shoots a random worker every 1 to 3 seconds (`--between`) while the run goes, or `--kills` times. With `--nodes` it
-works on a Ray cluster of several nodes on this machine, started as on several machines; one of them dies after the
-first generation. Exits with 1 when the two runs' digests differ.
+A killer shoots a random worker every 1 to 3 seconds (`--between`) while the run goes, or `--kills` times. With
+`--nodes` the run works on a Ray cluster of several nodes on this machine, started as on several machines; one of them
+dies after the first generation. Exits with 1 when the two runs' digests differ.
 """
 
 from __future__ import annotations

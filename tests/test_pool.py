@@ -481,12 +481,15 @@ def test_a_stop_is_heard_while_ray_starts():
 
 
 @pytest.mark.usefixtures("stuck")
-@pytest.mark.parametrize(("address", "words"), [(None, "Ray cannot"), ("auto", "The Ray cluster at auto cannot")])
-def test_a_start_that_does_not_end_is_one_clear_error(address, words, monkeypatch):
+@pytest.mark.parametrize(
+    ("address", "words", "hint"),
+    [(None, "Ray cannot", ""), ("auto", "The Ray cluster at auto cannot", "RAY_AUTH_MODE=token")],
+)
+def test_a_start_that_does_not_end_is_one_clear_error(address, words, hint, monkeypatch):
     monkeypatch.setattr(pools, "LAUNCH", 0.3)
     monkeypatch.setattr(pools, "JOIN", 0.3)
     pool = RayPool(1, DIGITS, address)
-    with pytest.raises(RunError, match=rf"{words} be used: it did not answer within 0\.3 s\..*--workers 0"):
+    with pytest.raises(RunError, match=rf"{words} be used: it did not answer within 0\.3 s\..*{hint}.*--workers 0"):
         list(pool.run(COHORTS))
     pool.close()
 

@@ -25,7 +25,8 @@ GRACE = 2.0  # seconds past a job's hard limit before its worker is killed, for 
 STARTUP = 120.0  # seconds a worker may take to get a place, and again to import torch and make its task
 STARTS = 5  # workers in a row that may die in one place before they are ready
 STARTS_LATER = 30  # the same, where others have been ready with the same task
-POLL = 0.2  # seconds between two looks at the clock and at `stop`
+POLL = 0.2  # seconds between two looks at `stop`
+LOOK = 0.5  # seconds between two looks for workers that hang
 RECYCLE_JOBS = 5000  # jobs after which a worker is replaced
 RECYCLE_BYTES = 2**31  # growth of a worker's memory since its first job after which it is replaced
 
@@ -115,6 +116,7 @@ class Fleet:
         self._suspicion = Suspicion()
         self._accused: list[Errand] = []
         self._proven = False
+        self._looked = -LOOK
 
     def fill(self) -> None:
         """Take on workers in the place of those that are missing."""
@@ -152,7 +154,7 @@ class Fleet:
         """Send jobs to those who have least to do; a suspect has a worker to itself."""
         for room in range(AHEAD):
             for hand in self.hands:
-                if not waiting:
+                if not waiting or (room and len(waiting) <= len(self.hands)):  # the last go to whoever is free first
                     return
                 if hand.stage is not Stage.READY or hand.tired or len(hand.line) != room:
                     continue
@@ -173,15 +175,18 @@ class Fleet:
         settled: list[Settled] = []
         for asked in self._actors.wait(list(busy), POLL):
             settled += self._take(busy[asked], asked, waiting)
-        now, late = self._actors.now(), []
-        for hand in self.hands:
-            if hand.head() is not None and now - hand.since > self._limit(hand):
-                late.append(hand)
-        for hand in late:
-            if not self._actors.wait([hand.head()], 0):
-                settled += self._late(hand, waiting)
-        self._check_places()
+        if self._actors.now() - self._looked >= LOOK:
+            self._looked = self._actors.now()
+            settled += self._look(waiting)
         return settled
+
+    def _look(self, waiting: deque[Errand]) -> list[Settled]:
+        """Replace workers that hang; complain when none has a place."""
+        busy = [hand for hand in self.hands if hand.head() is not None]
+        late = [hand for hand in busy if self._looked - hand.since > self._limit(hand)]
+        hung = [hand for hand in late if not self._actors.wait([hand.head()], 0)]
+        self._check_places()
+        return [one for hand in hung for one in self._late(hand, waiting)]
 
     def _limit(self, hand: Hand) -> float:
         """Return the seconds that the next answer may take; a worker without a place does no harm."""

@@ -21,6 +21,7 @@ from symloss.language.candidate import Outcome
 
 LAUNCH = 120.0  # seconds that Ray may take to start on this machine
 JOIN = 30.0  # seconds that a running cluster may take to let this process in
+TOKEN = " If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH (or RAY_AUTH_TOKEN) here, too."
 PARTING = 5.0  # seconds that a pool waits, when closed, for a Ray that is still starting
 
 
@@ -140,5 +141,7 @@ class RayPool:
         return True
 
     def _refuse(self, why: str, cause: BaseException | None) -> NoReturn:
-        where = f"The Ray cluster at {self._address}" if self._address else "Ray"
-        raise RunError(f"{where} cannot be used: {why}. --workers 0 works without Ray, in this process.") from cause
+        where, hint = (f"The Ray cluster at {self._address}", TOKEN) if self._address else ("Ray", "")
+        raise RunError(
+            f"{where} cannot be used: {why}.{hint} --workers 0 works without Ray, in this process."
+        ) from cause
