@@ -9,15 +9,16 @@ the simulation leaves out, is measured beside it with one real worker, and added
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.driver import NoWork
-from benchmarks.record import write_record
+from benchmarks.record import RESULTS, write_record, write_table
 from symloss.judging.actors import RayActors
 from symloss.judging.cluster import load_ray, make_home, remove_home, start_ray
 from symloss.judging.drain import Stop, never
@@ -39,6 +40,7 @@ from symloss.running.stopping import Interrupts
 from symloss.running.store import RunStore
 from tests.simulated import SimulatedActors
 
+DOCUMENT = Path(__file__).parent.parent / "docs" / "scaling.md"
 SPREAD = 0.25  # of a training's length, as a standard deviation of its logarithm: machines and formulas differ
 
 
@@ -149,24 +151,47 @@ def message_cost(count: int = 300) -> float:
         remove_home(home)
 
 
+# (seconds of a worker for one candidate, candidates in a job, candidates proposed in a generation, generations)
+CASES = ((300.0, 1, 250_000, 1), (300.0, 1, 60_000, 2), (10.0, 4, 60_000, 2))
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Lay out what came out."""
+    head = [
+        "an evaluation",
+        "in a job",
+        "proposed",
+        "generations",
+        "trained",
+        "per worker and generation",
+        "busy",
+        "driver",
+    ]
+    return [head, *map(cells, rows)]
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """Lay out one case."""
+    each = row["trained"] / row["generations"] / row["workers"]
+    shown = [f"{row[name]:g}" for name in ("cohort", "candidates", "generations", "trained")]
+    shares = [f"**{100 * row['busy']:.1f} %**", f"{100 * row['driver_share']:.1f} %"]
+    return [f"{row['seconds_per_candidate']:g} s", *shown, f"{each:.0f}", *shares]
+
+
 def main() -> None:
-    """Simulate, print, and keep what came out."""
+    """Simulate, print, keep what came out, and write the table of docs/scaling.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, default=1000)
-    parser.add_argument("--generations", type=int, default=2)
+    parser.add_argument("--case", type=int, choices=range(len(CASES)), help="one alone; all without")
     asked = parser.parse_args()
+    known = RESULTS / "thousand.json"
+    rows = json.loads(known.read_text())["rows"] if known.exists() else {}
     message = message_cost()
     print(f"a message costs {1e6 * message:.0f} us", flush=True)
-    rows = []
-    for seconds, cohort, population in CASES:
-        row = simulate(asked.workers, seconds, cohort, population, asked.generations, message)
-        rows.append(row)
-        print({name: float(f"{value:.3g}") for name, value in row.items()}, flush=True)
+    for place in range(len(CASES)) if asked.case is None else (asked.case,):
+        rows[str(place)] = row = simulate(1000, *CASES[place], message)
+        print({name: float(f"{value:.4g}") for name, value in row.items()}, flush=True)
     print(write_record("thousand", {"message_seconds": message, "rows": rows}))
-
-
-# (seconds that a worker takes for one candidate, candidates in a job, candidates proposed in a generation)
-CASES = ((100.0, 1, 60_000), (10.0, 4, 60_000), (10.0, 4, 200_000))
+    write_table(DOCUMENT, "thousand", table([rows[place] for place in sorted(rows)]))
 
 
 if __name__ == "__main__":
