@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import RESULTS
+from benchmarks.record import RESULTS, write_table
 
 SUITE = ("training", "overhead", "driver", "scaling", "searching")
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -100,18 +100,10 @@ def cases(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 def write_tables() -> None:
     """Write the tables between the markers of the document."""
-    text = DOCUMENT.read_text(encoding="utf-8")
     for name, (record, lay_out) in TABLES.items():
         path = RESULTS / f"{record}.json"
-        if not path.exists():  # that part has not been run
-            continue
-        rows = lay_out(json.loads(path.read_text(encoding="utf-8")))
-        head, *rest = ("| " + " | ".join(cells) + " |" for cells in rows)
-        table = "\n".join([head, "|" + " --- |" * len(rows[0]), *rest])
-        begin, end = f"<!-- {name}: written by benchmarks -->", f"<!-- {name}: end -->"
-        before, after = text.split(begin)
-        text = f"{before}{begin}\n{table}\n{end}{after.split(end)[1]}"
-    DOCUMENT.write_text(text, encoding="utf-8")
+        if path.exists():  # otherwise that part has not been run
+            write_table(DOCUMENT, name, lay_out(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def main() -> None:

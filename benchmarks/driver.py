@@ -26,6 +26,7 @@ from symloss.judging.free_outputs import stuck
 from symloss.judging.screen import Screen
 from symloss.judging.stacking import Decision
 from symloss.judging.tasks import make_task
+from symloss.judging.tasks.task import Task
 from symloss.judging.threads import one_thread
 from symloss.language.candidate import Candidate, Measurement, Outcome, State
 from symloss.language.formula import Canonical, parse
@@ -57,6 +58,13 @@ class NoWork:
 
     def start(self) -> None:
         """There is nothing to get ready."""
+
+    def expect(self, task: Task) -> None:
+        """Nothing travels."""
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing happens to workers that are not there."""
+        return {}
 
     def close(self) -> None:
         """There is nothing to leave behind."""

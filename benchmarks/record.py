@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,16 @@ def write_record(name: str, figures: Mapping[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(_rounded(document), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return path.relative_to(RESULTS.parent.parent)
+
+
+def write_table(document: Path, name: str, rows: Sequence[Sequence[str]]) -> None:
+    """Write a table, its head first, between the markers of its name in a document."""
+    head, *rest = ("| " + " | ".join(cells) + " |" for cells in rows)
+    table = "\n".join([head, "|" + " --- |" * len(rows[0]), *rest])
+    begin, end = f"<!-- {name}: written by benchmarks -->", f"<!-- {name}: end -->"
+    text = document.read_text(encoding="utf-8")
+    before, after = text.split(begin)
+    document.write_text(f"{before}{begin}\n{table}\n{end}{after.split(end)[1]}", encoding="utf-8")
 
 
 def _rounded(value: Any) -> Any:

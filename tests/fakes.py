@@ -50,6 +50,7 @@ class FakePool:
         skill: Callable[[str], float] = number_of,
     ) -> None:
         self.jobs: list[Job] = []
+        self.fate: dict[str, object] = {}  # of workers, were there any
         self._backwards = backwards
         self._cut_after = cut_after
         self._targets = targets
@@ -60,6 +61,12 @@ class FakePool:
 
     def close(self) -> None:
         """Leave nothing behind."""
+
+    def expect(self, task: object) -> None:
+        """Nothing travels."""
+
+    def facts(self) -> dict[str, object]:
+        return dict(self.fate)
 
     def run(self, jobs: Iterable[Job], stop: Callable[[], bool] = bool) -> Iterator[tuple[Job, list[Outcome]]]:
         for job, judged in self.run_with_outputs(jobs, stop):

@@ -30,7 +30,7 @@ BLOCK = re.compile(
 )
 SHELL = ("sh", "bash", "shell", "console")
 LANGUAGES = ("", "text", "toml", "python", "json", *SHELL)
-HARMLESS = ("pip install ", ". .venv/bin/activate", "make", "cd ", "git ")
+HARMLESS = ("pip install ", ". .venv/bin/activate", "make", "cd ", "git ", "python -m pytest ")
 
 
 @dataclass(frozen=True)

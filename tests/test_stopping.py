@@ -8,7 +8,7 @@ import pytest
 
 from symloss.language.candidate import Outcome, State
 from symloss.running.config import Stop
-from symloss.running.stopping import Ending, Interrupts
+from symloss.running.stopping import Ending, Interrupts, Tally
 from symloss.searching.archive import HallOfFame
 from tests.test_store import scored
 
@@ -78,7 +78,9 @@ def test_what_is_left_is_the_nearest_end(clock: SimpleNamespace) -> None:
 def test_an_unfinished_batch_shows_in_the_progress_and_not_in_the_tally() -> None:
     stop = ending(generations=5)
     stop.told_batch(BATCH, led_by(0.5))
-    progress = stop.progress(BATCH[:1])
+    pending = Tally()
+    pending.add(BATCH[:1])
+    progress = stop.progress(pending)
     assert (progress.generation, progress.evaluated, progress.candidates) == (1, 4, 5)
     assert stop.tally.evaluated == 3
 

@@ -11,11 +11,12 @@ import pytest
 
 from symloss.cli import main
 from symloss.errors import ExperimentError, RunError
+from symloss.judging.seal import data_digest
 from symloss.judging.tasks import make_task
 from symloss.language.formula import parse
 from symloss.language.lossfile import MAX_BYTES, LossFile, loss_text, read_loss, write_loss
 from symloss.running import evidence as evidence_module
-from symloss.running.evidence import data_digest, evidence_of, read_recorded
+from symloss.running.evidence import evidence_of, read_recorded
 from symloss.running.finals import Finals, Row, run_finals
 from symloss.running.machine import machine_facts, same_environment
 from symloss.running.recheck import Check, Verification, judge_again

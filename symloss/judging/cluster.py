@@ -21,6 +21,7 @@ from typing import Any
 import symloss
 from symloss.errors import ExperimentError, RunError
 from symloss.judging.homes import HOME, hold, let_go, marked, sweep
+from symloss.judging.nodes import facts_of_node
 from symloss.judging.watcher import processes_of
 
 STORE_BYTES = 80_000_000  # of Ray's object store; jobs are text, so nearly its smallest will do
@@ -38,6 +39,7 @@ RAY_ENVIRONMENT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_enable_metrics_collection": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_kill_worker_timeout_milliseconds": "1000",  # until a worker that does not answer, being stopped, is shot
 }
 
 QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": True, "logging_level": "ERROR"}
@@ -193,3 +195,32 @@ def importable_symloss() -> Iterator[None]:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
+
+
+def shell() -> type:
+    """Return the class of an actor, which travels whole: its first method works on a machine without symloss, too."""
+    look = facts_of_node()
+
+    class SymlossWorker:
+        def __init__(self) -> None:
+            self._worker: Any = None
+
+        def hello(self) -> Any:
+            import ray.util
+
+            facts = look()
+            return {**facts, "node": f"{ray.util.get_node_ip_address()} ({facts['node']})"}
+
+        def enter(self, spec: Any, crowd: Any) -> Any:
+            from symloss.judging.worker import Worker
+
+            self._worker = Worker(spec, crowd)
+            return self._worker.prepare()
+
+        def ping(self) -> None:
+            pass
+
+        def judge(self, job: Any) -> Any:
+            return self._worker.judge(job)
+
+    return SymlossWorker

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from torch import Tensor
+
 from symloss.language.candidate import State
 
 FAULTS = (Exception, SystemExit)  # what a user's code may raise: `sys.exit()` there must not end symloss silently
@@ -35,6 +37,19 @@ def blamed(candidate: int, failures: Failures) -> Iterator[None]:
         failures[candidate] = (State.TIMED_OUT, "one step of its training did not end within the time limit")
     except FAULTS as error:
         failures[candidate] = (State.CRASHED, in_words(error))
+
+
+@contextmanager
+def untouched(x: Tensor) -> Iterator[None]:
+    """Refuse a model that writes into its inputs; nobody is blamed, because the others of its cohort see them after it.
+
+    Raises:
+        ValueError: it did.
+    """
+    before = x._version
+    yield
+    if x._version != before:
+        raise ValueError("the model writes into its inputs; let it make new ones, as in `x = x - 1` for `x -= 1`")
 
 
 def in_words(error: BaseException) -> str:

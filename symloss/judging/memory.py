@@ -74,6 +74,11 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives
         super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Otherwise torch imports its compiler for the sake of this class, which takes each process a second.
+        return False
+
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
         self.bytes += sum(size_of(each) for each in tree_leaves(result) if isinstance(each, Tensor))

@@ -6,10 +6,11 @@ All pools give bit-identical results; the driver owns time limits and retries.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from symloss.judging.drain import Stop, never
 from symloss.judging.evaluate import Job, Judged
+from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Outcome, State
 
 Finished = tuple[Job, list[Judged]]
@@ -38,6 +39,14 @@ class Pool(Protocol):
 
     def run_with_outputs(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[Finished]:
         """Do as `run` does, and give the models' outputs on the test part as well."""
+        ...
+
+    def expect(self, task: Task) -> None:
+        """Refuse workers whose task has other data than this one; called before the pool starts."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Return what happened to the workers so far, as plain JSON, see `Mishaps`; empty where nothing did."""
         ...
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from symloss.judging.batches import Data
-from symloss.judging.failures import Failures, blamed
+from symloss.judging.failures import Failures, blamed, untouched
 from symloss.judging.kernel import Function
 from symloss.judging.memory import ROWS
 from symloss.judging.stack import Column, Stack
@@ -69,11 +69,12 @@ def measure(stack: Stack, functions: Sequence[Function], task: Task, data: Data,
 def predict(stack: Stack, functions: Sequence[Function], slot: str, x: Tensor, failures: Failures) -> Tensor:
     """Return every member's outputs `(seeds, columns, rows, outputs)` for inputs `(seeds, rows, ...)`."""
     if SLOTS[slot].shares_forward:
-        return stack.forward(x)
+        with untouched(x):
+            return stack.forward(x)
     pieces: dict[int, Tensor] = {}
     for i, columns in stack.spans().items():
         own = {name: value[:, columns].contiguous() for name, value in stack.parameters.items()}
-        with blamed(i, failures):
+        with untouched(x), blamed(i, failures):
             pieces[i] = SLOTS[slot].forward(functions[i], member_model(stack, own, columns), x)
     width = next((piece.shape[-1] for piece in pieces.values()), 1)
     outputs = torch.full((len(x), len(stack.columns), x.shape[1], width), torch.nan, device=x.device)

@@ -17,7 +17,7 @@ from symloss.errors import ExperimentError
 from symloss.judging.batches import Data, load
 from symloss.judging.cuda_graph import counted, replayed
 from symloss.judging.drain import LeftUndoneError, Stop, never
-from symloss.judging.failures import Failures, blamed
+from symloss.judging.failures import Failures, blamed, untouched
 from symloss.judging.kernel import Function
 from symloss.judging.memory import candidates_per_stack
 from symloss.judging.plan import Plan, Trained
@@ -166,7 +166,7 @@ def through_model(training: Training, x: Tensor, y: Tensor) -> tuple[Tensor, dic
     gradients = {name: torch.zeros_like(value) for name, value in stack.parameters.items()}
     for i, columns in stack.spans().items():
         own = {n: v.detach()[:, columns].contiguous().requires_grad_() for n, v in stack.parameters.items()}
-        with blamed(i, training.failures):
+        with untouched(x), blamed(i, training.failures):
             output = slot.forward(functions[i], member_model(stack, own, columns), x)
             loss = slot.objective(functions[i], output, y)
             values = torch.autograd.grad(loss.sum(), list(own.values()), materialize_grads=True, allow_unused=True)

@@ -67,7 +67,7 @@ def compare_formulas(
     trials = plan_comparison(read, task)
     watcher = Watcher(watched.trial_done, watched.verdict_done)
     field = [Entrant(name, formula, "named") for name, formula in formulas.items()]
-    with Interrupts() as interrupts, opened_pool(read.task, crew) as pool:
+    with Interrupts() as interrupts, opened_pool(read.task, crew, task) as pool:
         finals = compare(field, task, trials, pool, interrupts.stop, watcher)
     if finals is not None:
         watched.finals_done(finals.sentence)

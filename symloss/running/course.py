@@ -13,7 +13,7 @@ from symloss.language.candidate import Candidate, Outcome
 from symloss.running.planning import Cutter, plan_halving, plan_trainings
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
-from symloss.running.stopping import Ending
+from symloss.running.stopping import Ending, Tally
 from symloss.running.store import StoredBatch
 from symloss.searching.told import Told
 
@@ -79,9 +79,11 @@ class Course:
         # Cut before looking at what is known: cohorts must be those of a run without a break.
         jobs = Cutter(plan, budget.cohort, budget.timeout)(left)
         missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
+        so_far = Tally()  # counted as they come: to count a large batch after each job would take the time of training
+        so_far.add(list(known.values()))
         for _, outcomes in session.pool.run(missing, ending.now):
             store.write_outcomes(outcomes)
             ending.trained(outcomes)
-            known |= {outcome.candidate: outcome for outcome in outcomes}
-            session.observer.progressed(ending.progress(list(known.values())))
+            so_far.add(outcomes)
+            session.observer.progressed(ending.progress(so_far))
         return store.outcomes(first, last)

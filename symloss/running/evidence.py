@@ -3,7 +3,6 @@
 Written when a run ends; read back, as a stranger's text, by `verifying.py`: what is not as written here is refused.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +10,7 @@ from typing import Any
 
 from symloss.errors import RunError, SymlossError
 from symloss.judging.plan import Plan
+from symloss.judging.seal import data_digest
 from symloss.judging.tasks.task import Task
 from symloss.language.files import plain
 from symloss.language.formula import Formula, parse
@@ -105,16 +105,6 @@ class Recorded:
     verdicts: tuple[Verdict, ...]
     others: tuple[Verdict, ...]
     sentence: str
-
-
-def data_digest(task: Task) -> str:
-    """Return 16 hexadecimal digits for what a task's results stand on: inputs, test part, batch size and width."""
-    digest = hashlib.sha256(f"{task.slot}/{task.width}/{task.batch_size}".encode())
-    for tensor in (task.x, *task.test()):
-        array = tensor.detach().cpu().contiguous().numpy()
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def trial_record(

@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from symloss import __version__
+from symloss.judging.nodes import DECISIVE
 
 PACKAGES = ("torch", "numpy", "numba", "triton", "sympy", "deap", "ray", "scikit-learn", "scipy")
-DECISIVE = ("symloss", "python", "torch", "numpy", "numba", "sympy", "scikit-learn", "scipy")  # for a trial's numbers
 
 
 def machine_facts(workers: int | None) -> dict[str, Any]:

@@ -248,6 +248,7 @@ def _search(session: Session) -> tuple[str, Progress]:
 def hold_finals(session: Session) -> Finals | None:
     """Hold the finals that the experiment plans, and keep them; None when interrupted, or none are planned."""
     finals = _finals(session)
+    session.keep_mishaps()
     if finals is not None:
         _keep(session, finals)
         session.observer.finals_done(finals.sentence)

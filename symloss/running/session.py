@@ -79,9 +79,17 @@ class Session:
         """Keep how long this session has searched, for the stop of all sessions together."""
         self.store.write_meta(self.time(seconds))
 
+    def keep_mishaps(self) -> None:
+        """Keep what happened to workers since, in the finals."""
+        *earlier, last = self.store.meta()["sessions"]
+        if happened := self.pool.facts():
+            self.store.write_meta({"sessions": [*earlier, {**last, "mishaps": happened}]})
+
     def time(self, seconds: float) -> dict[str, Any]:
-        """Return how long this session has searched, as a fact to keep."""
-        return {"sessions": [*self.earlier, {**self.facts, "seconds": seconds}]}
+        """Return how long this session has searched, and what happened to its workers, as a fact to keep."""
+        happened = self.pool.facts()
+        facts = {**self.facts, "seconds": seconds} | ({"mishaps": happened} if happened else {})
+        return {"sessions": [*self.earlier, facts]}
 
 
 @contextmanager
@@ -96,7 +104,7 @@ def opened(work: Work, crew: Crew, observer: Observer) -> Iterator[Session]:
     with (
         Interrupts() as interrupts,
         RunStore.open(work.run.store) as store,
-        opened_pool(work.experiment.task, crew) as pool,
+        opened_pool(work.experiment.task, crew, work.task) as pool,
     ):
         meta = store.meta()
         earlier, facts = tuple(meta["sessions"]), machine_facts(crew.workers)
@@ -108,10 +116,12 @@ def opened(work: Work, crew: Crew, observer: Observer) -> Iterator[Session]:
 
 
 @contextmanager
-def opened_pool(task_spec: Mapping[str, Any], crew: Crew) -> Iterator[Pool]:
-    """Make a pool, let it begin to get ready, and close it at the end."""
+def opened_pool(task_spec: Mapping[str, Any], crew: Crew, task: Task | None = None) -> Iterator[Pool]:
+    """Make a pool, let it begin to get ready, and close it at the end; its workers must have the data of `task`."""
     workers = 0 if crew.workers is None and trains_on_gpu(task_spec) else count_workers(crew.workers)
     pool = make_pool(workers, task_spec, crew.address)
+    if task is not None:
+        pool.expect(task)
     try:
         pool.start()
         yield pool

@@ -93,6 +93,10 @@ class Tally:
         """Distinct candidates trained."""
         return sum(self.counts[state] for state in TRAINED)
 
+    def with_(self, other: "Tally") -> "Tally":
+        """Return what both add up to; as many batches as here, because the other's is not told yet."""
+        return Tally(self.batches, self.candidates + other.candidates, self.counts + other.counts)
+
     def add(self, outcomes: Sequence[Outcome | Told]) -> None:
         """Count a told batch."""
         self.batches += 1
@@ -171,11 +175,9 @@ class Ending:
         if leader is not None:
             self.best = (leader.text, leader.fitness)
 
-    def progress(self, pending: Sequence[Outcome] = ()) -> Progress:
-        """Describe how far the search is, outcomes of an unfinished batch included."""
-        tally = Tally(self.tally.batches, self.tally.candidates, Counter(self.tally.counts))
-        if pending:
-            tally.add(pending)
+    def progress(self, pending: Tally | None = None) -> Progress:
+        """Describe how far the search is, what an unfinished batch has come to included."""
+        tally = self.tally if pending is None else self.tally.with_(pending)
         here = self.session
         best, fitness = ("", None) if self.best is None else (self.best[0], self._sign * self.best[1])
         return Progress(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import ExperimentError, RunError
+from symloss.judging.seal import data_digest
 from symloss.judging.stacking import Decision
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
@@ -20,7 +21,7 @@ from symloss.language.files import plain, write_whole
 from symloss.language.formula import Formula
 from symloss.markup import fields_html, table_html
 from symloss.running.comparing import Trying, comparison, plan_comparison
-from symloss.running.evidence import PATHS, data_digest
+from symloss.running.evidence import PATHS
 from symloss.running.finals import Row, rows_of
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer
@@ -198,7 +199,7 @@ def _try_on(
         learning_rates=ground.learning_rates or trying.learning_rates,
     )
     field = [Entrant(name, formula, "named") for name, formula in formulas.items()]
-    with _store(folder, ground, own, task) as store, opened_pool(ground.task, crew) as pool:
+    with _store(folder, ground, own, task) as store, opened_pool(ground.task, crew, task) as pool:
         trials = _trials(ground, task, own, store)
         ring = Ring(task, trials, pool, store, interrupts.stop, observer.trial_done)
         chosen = ring.validate(field)

@@ -7,11 +7,12 @@ from typing import Any
 
 from symloss.errors import ExperimentError
 from symloss.judging.pool import Pool
+from symloss.judging.seal import data_digest
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
 from symloss.language.lossfile import LossFile
 from symloss.plugins import asleep
-from symloss.running.evidence import PATHS, Recorded, data_digest, read_recorded
+from symloss.running.evidence import PATHS, Recorded, read_recorded
 from symloss.running.finals import Finals, retest, run_finals
 from symloss.running.machine import machine_facts, same_environment
 from symloss.running.notebook import usual_observer
@@ -57,7 +58,7 @@ def verify_loss(
     _check_same_task(recorded, task, loss, place)
     exact = crew.address is None and _exact(recorded)
     watcher = Watcher(watched.trial_done, watched.verdict_done)
-    with Interrupts() as interrupts, opened_pool(spec, crew) as pool:
+    with Interrupts() as interrupts, opened_pool(spec, crew, task) as pool:
         again = (_again_quickly if quick else _again)(recorded, task, pool, interrupts.stop, watcher)
     if again is None:
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
+from symloss.judging.mishaps import mishaps_in_words, mishaps_of
 from symloss.language.candidate import MEASURED, TRAINABLE, TRAINED, State
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore
@@ -70,6 +71,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "finals": meta.get("finals"),
         "winner": _winner(str(run.path), classes) if ranking.best else None,
         "sessions": meta["sessions"],
+        "mishaps": mishaps_of(meta["sessions"]),
         "report": str(run.report) if run.report.exists() else None,
     }
 
@@ -100,6 +102,8 @@ def run_text(summary: Mapping[str, Any]) -> str:
         ),
         ("candidates", f"{summary['candidates']}: {counts or 'none yet'}"),
     ]
+    happened = mishaps_in_words(summary["mishaps"])
+    head += [("mishaps", happened)] if happened else []
     head += [("report", summary["report"])] if summary["report"] else []
     told = _saved_rows(summary["free_tests"]) + _rung_rows(summary["rungs"]) + _reason_rows(summary)
     parts = [fields(head + told)]

@@ -38,6 +38,11 @@ def _fit(offer: plugins.Offer, given: Any) -> TaskFactory:
     )
 
 
+def runs_own_code(spec: Mapping[str, Any]) -> bool:
+    """Whether a task's model and data are code that is not symloss's own: a user's file, or a package."""
+    return "factory" in spec or bool(TASKS[str(spec["name"])].package)
+
+
 def make_task(spec: Mapping[str, Any]) -> "Task":
     """Make the task that an experiment's [task] section describes.
 

@@ -4,11 +4,13 @@ Efron, Hastie, Johnstone and Tibshirani 2004, "Least Angle Regression", Annals o
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from sklearn.datasets import load_diabetes
+from numpy.typing import NDArray
 
 from symloss.judging.tasks.base import SupervisedTask
+from symloss.judging.tasks.bundled import read_bundled
 from symloss.judging.tasks.networks import check_hidden, mlp
 from symloss.judging.tasks.task import OptimiserFactory
 
@@ -38,7 +40,8 @@ def diabetes(
         ExperimentError: an option is out of its range.
     """
     widths = check_hidden(hidden)
-    x, y = load_diabetes(return_X_y=True, scaled=False)
+    x = read_bundled("diabetes_data_raw.csv.gz", lambda: _from_package()[0])
+    y = read_bundled("diabetes_target.csv.gz", lambda: _from_package()[1])
     return SupervisedTask(
         "diabetes",
         x=torch.tensor(x, dtype=torch.float32),
@@ -51,3 +54,10 @@ def diabetes(
         standardise=True,
         device=device,
     )
+
+
+def _from_package() -> tuple[NDArray[Any], NDArray[Any]]:
+    from sklearn.datasets import load_diabetes
+
+    x, y = load_diabetes(return_X_y=True, scaled=False)
+    return x, y

@@ -7,13 +7,16 @@ to 28 x 28 pixels they cost what MNIST costs, on machines that have no MNIST.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
-from sklearn.datasets import load_digits
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from symloss.judging.tasks.base import SupervisedTask
+from symloss.judging.tasks.bundled import read_bundled
 from symloss.judging.tasks.labels import CLEAN, Hardship
 from symloss.judging.tasks.networks import choose_model
 from symloss.judging.tasks.task import OptimiserFactory
@@ -24,8 +27,15 @@ SIDE, LARGE = 8, 28
 
 def pixels() -> tuple[Tensor, Tensor]:
     """Return `(1797, 64)` pixels in [0, 1] and `(1797,)` labels."""
+    table = read_bundled("digits.csv.gz", _from_package, ",")
+    return torch.tensor(table[:, :-1], dtype=torch.float32) / 16, torch.tensor(table[:, -1], dtype=torch.int64)
+
+
+def _from_package() -> NDArray[Any]:
+    from sklearn.datasets import load_digits
+
     images, labels = load_digits(return_X_y=True)
-    return torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(labels, dtype=torch.int64)
+    return np.column_stack([images, labels])
 
 
 def enlarged(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from symloss.errors import RunError
+from symloss.judging.mishaps import mishaps_in_words, mishaps_of
 from symloss.running.store import RunStore
 from symloss.telling.report.choice import ALL
 from symloss.telling.report.material import Material
@@ -30,6 +31,7 @@ def source(material: Material) -> Mapping[str, Any]:
         "experiment": shorten(public(material.experiment), _LONGEST),
         "grammar": shorten(material.grammar, _LONGEST),
         "sessions": [_session(each) for each in material.sessions],
+        "mishaps": mishaps_in_words(mishaps_of(material.sessions)),
         "versions": versions,
         "install": " ".join(f"{name}=={versions[name]}" for name in _INSTALLED if name in versions),
         "stack": material.facts.get("stack_reason", ""),

@@ -1,0 +1,198 @@
+"""One driver that feeds a thousand workers, in simulated time: `python -m benchmarks.thousand`.
+
+Search, free tests, run store and fleet are the engine's own; the workers are actors of tests/simulated.py, which score
+at once and take as long as a training would. Their time is simulated, the driver's is real: whatever it computes makes
+them wait, to the microsecond, and nothing else takes time. What a message to a worker costs the driver in Ray, which
+the simulation leaves out, is measured beside it with one real worker, and added to the driver's time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.driver import NoWork
+from benchmarks.record import RESULTS, write_record, write_table
+from symloss.judging.actors import RayActors
+from symloss.judging.cluster import load_ray, make_home, remove_home, start_ray
+from symloss.judging.drain import Stop, never
+from symloss.judging.evaluate import Job, Judged
+from symloss.judging.fleet import Fleet
+from symloss.judging.pool import Finished, outcomes_of
+from symloss.judging.stacking import Decision
+from symloss.judging.tasks import make_task
+from symloss.judging.tasks.task import Task
+from symloss.language.candidate import Outcome
+from symloss.language.grammar import load_grammar
+from symloss.running.config import load_experiment, resolved
+from symloss.running.observer import Silent
+from symloss.running.planning import plan_search
+from symloss.running.run import search_run
+from symloss.running.rundir import make_directory
+from symloss.running.session import Crew, Session, Work
+from symloss.running.stopping import Interrupts
+from symloss.running.store import RunStore
+from tests.simulated import SimulatedActors
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "scaling.md"
+SPREAD = 0.25  # of a training's length, as a standard deviation of its logarithm: machines and formulas differ
+
+
+class SimulatedPool:
+    """A fleet over simulated actors.
+
+    Args:
+        workers: their number.
+        seconds: that a candidate takes on average.
+        message: seconds that sending a job and taking its answer costs the driver in Ray.
+    """
+
+    def __init__(self, workers: int, seconds: float, message: float) -> None:
+        self._seconds, self._message = seconds, message
+        self._draw, self._judge = random.Random(0), NoWork()
+        self.actors = SimulatedActors(self._score, self._takes, counting=True, startup=10.0)
+        self.fleet = Fleet(self.actors, workers, {"name": "digits"}, workers)
+        self.spent, self.worked = 0.0, 0.0
+
+    def _score(self, number: int, text: str, job: Job) -> Judged:
+        return Judged(self._judge._scored(job, number, text))
+
+    def _takes(self, job: Job) -> float:
+        lengths = [self._draw.lognormvariate(-(SPREAD**2) / 2, SPREAD) for _ in job.candidates]
+        takes = self._seconds * sum(lengths)
+        self.worked += takes
+        self.actors.charge(self._message)
+        return takes
+
+    def start(self) -> None:
+        """Take the workers on."""
+        self.fleet.fill()
+
+    def run(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[tuple[Job, list[Outcome]]]:
+        """See Pool.run."""
+        return outcomes_of(self.run_with_outputs(jobs, stop))
+
+    def run_with_outputs(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[Finished]:
+        """See Pool.run_with_outputs."""
+        return self.fleet.run(jobs, stop)
+
+    def expect(self, task: Task) -> None:
+        """Nothing travels."""
+
+    def facts(self) -> dict[str, Any]:
+        """See Pool.facts."""
+        return self.fleet.mishaps.facts()
+
+    def close(self) -> None:
+        """There is nothing to leave behind."""
+
+
+def simulate(
+    workers: int, seconds: float, cohort: int, population: int, generations: int, message: float
+) -> dict[str, Any]:
+    """Search in simulated time; return how busy the workers were, from the first job to the last told generation."""
+    changes = [f"search.population={population}", f"budget.cohort={cohort}", f"stop.generations={generations}"]
+    experiment = load_experiment(
+        "noisy_digits", [*changes, "budget.timeout=86400", "grammar=compact", "stop.evaluations=1000000000"]
+    )
+    task = make_task(experiment.task)
+    settled = resolved(experiment, task.learning_rates)
+    pool = SimulatedPool(workers, seconds, message)
+    with tempfile.TemporaryDirectory() as folder, Interrupts() as interrupts:
+        work = Work(make_directory(Path(folder) / "run"), settled, load_grammar("compact"), task)
+        with RunStore.create(work.run.store, {"slot": task.slot, "sessions": []}) as store:
+            search = plan_search(settled, work.grammar, task)
+            decision = Decision("stacked", "told so", 64)
+            session = Session(work, search, decision, store, pool, interrupts, Silent(), Crew(workers), (), {})
+            real, cpu = time.perf_counter(), time.process_time()
+            pool.start()
+            search_run(session, session.ending())
+            real, cpu = time.perf_counter() - real, time.process_time() - cpu
+            told, trained = sum(batch.candidates for batch in store.batches()), store.evaluations()
+    makespan = pool.actors.now()
+    jobs = len(pool.actors.asked)
+    return {
+        "workers": workers,
+        "seconds_per_candidate": seconds,
+        "cohort": cohort,
+        "population": population,
+        "generations": generations,
+        "candidates": told,
+        "trained": trained,
+        "jobs": jobs,
+        "hours": makespan / 3600,
+        "busy": pool.worked / (workers * makespan),
+        "driver_share": (real + jobs * message) / makespan,
+        "driver_seconds_per_trained": (real + jobs * message) / trained,
+        "processor_seconds": cpu,
+    }
+
+
+def message_cost(count: int = 300) -> float:
+    """Return the seconds that one job costs the driver in Ray itself: asking one real actor, and taking its answer."""
+    home, ray = make_home(), load_ray()
+    start_ray(ray, 1, home)
+    try:
+        actors = RayActors(ray)
+        actor = actors.new()
+        actors.answer(actors.ask(actor, "hello"))
+        spent = time.process_time()
+        for asked in [actors.ask(actor, "ping") for _ in range(count)]:
+            actors.answer(asked)
+        return (time.process_time() - spent) / count
+    finally:
+        ray.shutdown()
+        remove_home(home)
+
+
+# (seconds of a worker for one candidate, candidates in a job, candidates proposed in a generation, generations)
+CASES = ((300.0, 1, 250_000, 1), (300.0, 1, 60_000, 2), (10.0, 4, 60_000, 2))
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Lay out what came out."""
+    head = [
+        "an evaluation",
+        "in a job",
+        "proposed",
+        "generations",
+        "trained",
+        "per worker and generation",
+        "busy",
+        "driver",
+    ]
+    return [head, *map(cells, rows)]
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """Lay out one case."""
+    each = row["trained"] / row["generations"] / row["workers"]
+    shown = [f"{row[name]:g}" for name in ("cohort", "candidates", "generations", "trained")]
+    shares = [f"**{100 * row['busy']:.1f} %**", f"{100 * row['driver_share']:.1f} %"]
+    return [f"{row['seconds_per_candidate']:g} s", *shown, f"{each:.0f}", *shares]
+
+
+def main() -> None:
+    """Simulate, print, keep what came out, and write the table of docs/scaling.md."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", type=int, choices=range(len(CASES)), help="one alone; all without")
+    asked = parser.parse_args()
+    known = RESULTS / "thousand.json"
+    rows = json.loads(known.read_text())["rows"] if known.exists() else {}
+    message = message_cost()
+    print(f"a message costs {1e6 * message:.0f} us", flush=True)
+    for place in range(len(CASES)) if asked.case is None else (asked.case,):
+        rows[str(place)] = row = simulate(1000, *CASES[place], message)
+        print({name: float(f"{value:.4g}") for name, value in row.items()}, flush=True)
+    print(write_record("thousand", {"message_seconds": message, "rows": rows}))
+    write_table(DOCUMENT, "thousand", table([rows[place] for place in sorted(rows)]))
+
+
+if __name__ == "__main__":
+    main()
