@@ -38,6 +38,9 @@ reproduce: $(READY)  ## Do the studies of docs/results.md (under two hours; SYML
 chaos: $(READY)  ## Kill drivers at 60 random moments, resume, and compare with an undisturbed run (ARGS="--seed 1")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+fuzz: $(READY)  ## Read 100,000 damaged and hostile files of every kind (ARGS="--share 0.1 --seed 1")
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 docs: $(READY)  ## Build the documentation in build/docs; a warning is an error
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
 	@echo "wrote build/docs/index.html"

@@ -6,6 +6,8 @@ Every message says the place, what was got, what is allowed and what to do.
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 200  # characters of what was got, in a complaint
+
 
 class SymlossError(Exception):
     """The parent of every error that symloss raises for a user's input or machine."""
@@ -27,6 +29,14 @@ class RunError(SymlossError):
     """A run directory, a loss file or a pool that is missing, damaged or in use."""
 
 
+class DiskError(RunError):
+    """A disk that is full, gone or write-protected; what was written before is whole, and stays."""
+
+
+class PausedError(DiskError):
+    """A run that stopped because of its disk, and goes on by a resume."""
+
+
 class PluginError(SymlossError):
     """A package that offers something to symloss and cannot be used."""
 
@@ -37,6 +47,11 @@ def closest(got: str, known: Iterable[str]) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
+def shortened(got: str) -> str:
+    """Return what was got as a complaint may hold it: a stranger's text may be as long as a book."""
+    return got if len(got) <= LONGEST else f"{got[:LONGEST]} ..."
+
+
 def unknown(place: str, kind: str, got: str, known: Iterable[str]) -> str:
     """Word the complaint about a name that no table holds.
 
@@ -44,5 +59,5 @@ def unknown(place: str, kind: str, got: str, known: Iterable[str]) -> str:
         >>> unknown("mine.toml: [operators]", "operator", "lgo", ["log", "add"])
         "mine.toml: [operators] names an unknown operator 'lgo'. Did you mean 'log'? Known: add, log."
     """
-    names = sorted(known)
+    names, got = sorted(known), shortened(got)
     return f"{place} names an unknown {kind} '{got}'.{closest(got, names)} Known: {', '.join(names)}."

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from symloss.errors import ExperimentError, closest, unknown
+from symloss.errors import ExperimentError, closest, shortened, unknown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     Record = TypeVar("Record", bound=DataclassInstance)
+
+LONGEST = 2**16  # characters of a TOML text
+DOTS = 128  # in one of its lines
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 SIZES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -136,14 +139,20 @@ def read_record(kind: "type[Record]", table: Mapping[str, object], place: str) -
 
 
 def read_toml(text: str, place: str) -> dict[str, Any]:
-    """Parse TOML text.
+    """Parse TOML text, of at most LONGEST characters and with lists over several lines.
 
     Raises:
         ExperimentError: it is not TOML; the message says where.
     """
+    if len(text) > LONGEST:
+        raise ExperimentError(f"{place} has {len(text)} characters; allowed: {LONGEST}.")
+    # The time to parse a.b.c = 1 grows with the square of the dots: a stranger's 64 KiB of them took 14 s.
+    dotted = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > DOTS), None)
+    if dotted is not None:
+        raise ExperimentError(f"{place}: line {dotted} has more than {DOTS} dots; write its list over several lines.")
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # an integer of more than 4300 digits is no TOMLDecodeError
         raise ExperimentError(f"{place} is not valid TOML: {error}.") from error
 
 
@@ -171,8 +180,15 @@ def _read(rule: Rule, value: object, place: str) -> Any:
     try:
         return rule.read(value)
     except (ValueError, TypeError, OverflowError) as error:
-        near = closest(value, rule.names) if isinstance(value, str) else ""
-        raise ExperimentError(f"{place} is {value!r}; allowed: {rule.allowed}.{near}") from error
+        near = closest(value, rule.names) if isinstance(value, str) and len(value) < 100 else ""
+        raise ExperimentError(f"{place} is {_said(value)}; allowed: {rule.allowed}.{near}") from error
+
+
+def _said(value: object) -> str:
+    try:
+        return shortened(repr(value))
+    except (ValueError, RecursionError):  # a number of thousands of digits, tables within tables without end
+        return f"a {type(value).__name__} that is too large to be shown"
 
 
 def _value(text: str, change: str) -> Any:

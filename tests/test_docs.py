@@ -108,6 +108,14 @@ def check_command(line: str, page: str) -> None:
         name = line.split()[2].removeprefix("benchmarks.")
         assert (ROOT / "benchmarks" / f"{name}.py").exists(), f"{page}: {line}"
         return
+    if line.startswith(("python -m pytest ", "python -m tests.")):
+        _, _, module, *words = shlex.split(line, comments=True)
+        module = module if module != "pytest" else ""
+        files = [word for word in words if word.startswith("tests/") and word.endswith(".py")]
+        files += [f"{module.replace('.', '/')}{end}" for end in (".py", "/__main__.py") if module]
+        there = [(ROOT / file).exists() for file in files]
+        assert any(there) if module else all(there), f"{page}: {line}"
+        return
     if not line.startswith("symloss "):
         assert line.startswith(HARMLESS), f"{page}: the tests do not know what '{line}' is; mark its block as not run"
         return
@@ -154,7 +162,14 @@ def test_the_pages_hold_what_can_be_tried(page: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "fault"),
-    [("symloss shw baikal", "None"), ("symloss show baikal --jsn", "jsn"), ("make serch", "serch"), ("rm -rf x", "rm")],
+    [
+        ("symloss shw baikal", "None"),
+        ("symloss show baikal --jsn", "jsn"),
+        ("make serch", "serch"),
+        ("rm -rf x", "rm"),
+        ("python -m pytest tests/test_nothing.py", "nothing"),
+        ("python -m tests.nothing", "nothing"),
+    ],
 )
 def test_a_command_that_does_not_exist_is_found(line: str, fault: str) -> None:
     with pytest.raises((AssertionError, click.UsageError), match=fault):

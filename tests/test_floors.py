@@ -15,7 +15,15 @@ PACKAGE = Path(symloss.__file__).parent
 
 # A module may import its own floor and the ones below; a package's name stands for everything inside it.
 FLOORS = {
-    0: ("symloss", "symloss.errors", "symloss.markup", "symloss.plugins", "symloss.settings"),
+    0: (
+        "symloss",
+        "symloss.disk",
+        "symloss.errors",
+        "symloss.markup",
+        "symloss.notices",
+        "symloss.plugins",
+        "symloss.settings",
+    ),
     1: ("symloss.language",),
     2: ("symloss.judging",),
     3: ("symloss.searching",),

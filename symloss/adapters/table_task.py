@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from symloss.errors import ExperimentError, RunError
 from symloss.judging.tasks.base import SupervisedTask
+from symloss.judging.tasks.datafiles import read_npz
 from symloss.judging.tasks.networks import check_hidden, mlp
 from symloss.language.files import write_whole
 
@@ -77,9 +78,9 @@ def table_task(
         ExperimentError: the file cannot be read, or an option is out of its range.
     """
     try:
-        with np.load(data, allow_pickle=False) as file:
-            x, y, outputs = file["x"], file["y"], int(file["outputs"])
-    except (OSError, ValueError, KeyError) as error:
+        held = read_npz(str(data), Path(data).read_bytes(), ("x", "y", "outputs"), largest=2**40)
+        x, y, outputs = held["x"], held["y"], int(held["outputs"])
+    except (OSError, ValueError, TypeError, ExperimentError) as error:
         raise ExperimentError(f"{data} cannot be read as a table with x, y and outputs: {error}.") from error
     widths = check_hidden(hidden)
     return SupervisedTask(

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from symloss.adapters.extras import MissingLibraryError
 from symloss.errors import ExperimentError, unknown
 from symloss.language.candidate import State
-from symloss.language.files import write_whole
+from symloss.language.files import read_bounded, write_whole
 from symloss.running.config import Experiment, experiment_toml
 from symloss.running.observer import Audience, Observer, Progress, Silent
 from symloss.running.rundir import RunDirectory
@@ -290,8 +290,7 @@ def table_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def read_notes(directory: Path) -> dict[str, Entry]:
     """Return the trackers that a run has been kept in; what cannot be read counts for nothing."""
     try:
-        with (directory / NOTES).open("rb") as file:
-            table = json.loads(file.read(_BOUND))
+        table = json.loads(read_bounded(directory / NOTES, _BOUND, "a run's notes", links=False))
         return {str(name): Entry(str(entry["key"]), int(entry["generation"])) for name, entry in table.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}

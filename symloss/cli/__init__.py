@@ -13,7 +13,7 @@ from typing import NamedTuple
 import click
 
 from symloss import __version__
-from symloss.errors import SymlossError, unknown
+from symloss.errors import PausedError, SymlossError, unknown
 
 
 class Entry(NamedTuple):
@@ -34,9 +34,12 @@ COMMANDS = {
     "compare": Entry("comparing", "Train with several losses on one task, and compare them fairly."),
     "transfer": Entry("transferring", "Try a winner on tasks that it was not searched on."),
     "verify": Entry("verifying", "Make a loss file's recorded table again, and say whether it holds."),
+    "doctor": Entry("doctoring", "Look at this machine, and at a run's files: what would break, and what to do."),
     "plot": Entry("plotting", "Draw figures for papers: a loss and its gradient, a run's front, progress or finals."),
 }
 
+
+PAUSED = 75  # EX_TEMPFAIL: the same may succeed later
 
 # What a full, broken or read-only standard output says.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -92,11 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
     Exit status: 0 done, 1 a run that scored nothing, a table that does not hold, or an answer that cannot be written,
-    2 a wrong input, 130, 143 and 138 stopped by Ctrl-C, SIGTERM and SIGUSR1 (a run is saved and can be resumed), 141
-    the reader of the output has gone.
-
-    Args:
-        arguments: without the program's name; None takes them from the process.
+    2 a wrong input, 75 a run that is paused because its disk takes no more, 130, 143 and 138 stopped by Ctrl-C, SIGTERM
+    and SIGUSR1 (a run is saved and can be resumed), 141 the reader of the output has gone.
     """
     if sys.stdout is None:  # closed by the caller
         click.echo("symloss: standard output is closed, so no answer can be written.", err=True)
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 2
     except SymlossError as error:
         click.echo(f"symloss: {error}", err=True)
-        status = 2
+        status = PAUSED if isinstance(error, PausedError) else 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("symloss: stopped", err=True)
         status = 130

@@ -131,7 +131,7 @@ def join_ray(ray: Any, address: str) -> None:
 def start_ray(ray: Any, workers: int, home: Path) -> None:
     """Start a cluster that only this machine can reach; see `make_home` for its home."""
     be_quiet(ray)
-    with importable_symloss(), marked(home), deaf():
+    with importable_symloss(), marked(home), deaf(), with_home(home):
         ray.init(
             address="local",
             num_cpus=workers,
@@ -180,6 +180,21 @@ def deaf() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def with_home(home: Path) -> Iterator[None]:
+    """Give Ray, which looks there for tokens, a home directory while it starts, where the system knows none."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(home)
+        try:
+            yield
+        finally:
+            del os.environ["HOME"]
+    else:
+        yield
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any
 
 import symloss
-from symloss.errors import ExperimentError, GrammarError, unknown
+from symloss.errors import ExperimentError, GrammarError, shortened, unknown
+from symloss.language.files import read_text
 from symloss.language.operators import OPERATORS, adopt_operator
 from symloss.language.slots import SLOTS, adopt_slot
-from symloss.settings import Rule, choice, read_record, read_toml, setting
+from symloss.settings import LONGEST, Rule, choice, read_record, read_toml, setting
 
 DEEPEST = 32
 LARGEST_TREE = 256
@@ -231,8 +232,8 @@ def load_grammar(name_or_path: str | Path, folder: Path | None = None) -> Gramma
     else:
         path = (folder or Path()) / name_or_path
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, 4 * LONGEST, "a grammar")
+    except (OSError, ValueError) as error:
         raise GrammarError(f"the grammar {path} cannot be read: {error}. Known by name: {', '.join(known)}.") from error
     return read_grammar(text, str(path))
 
@@ -306,7 +307,7 @@ def _weight(value: object, place: str) -> float:
     try:
         return float(_WEIGHT.read(value))
     except ValueError as error:
-        raise GrammarError(f"{place} is {value!r}; allowed: {_WEIGHT.allowed}.") from error
+        raise GrammarError(f"{place} is {shortened(repr(value))}; allowed: {_WEIGHT.allowed}.") from error
 
 
 def _constants(table: Mapping[str, object] | None, place: str) -> Constants:

@@ -6,15 +6,13 @@ Strict JSON, small, and read once within bounds: unknown or duplicate keys, NaN 
 import hashlib
 import json
 import math
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from symloss.errors import FormulaError, PluginError, RunError, unknown
-from symloss.language.files import plain, write_whole
+from symloss.language.files import plain, read_bounded, write_whole
 from symloss.language.formula import Formula, parse
 from symloss.plugins import asleep
 
@@ -87,22 +85,12 @@ def loss_text(formula: Formula, evidence: Mapping[str, Any] | None = None) -> st
 
 
 def _read_bytes(path: Path) -> bytes:
-    # Opened without waiting, and asked what it is before the first read: a pipe would block, a device would never end.
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
+        return read_bounded(path, MAX_BYTES, "a loss file")
+    except OSError as error:
         raise RunError(f"{path} cannot be read as a loss file: {error}.") from error
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        raise RunError(f"{path} is no regular file, so it cannot be a loss file.")
-    with os.fdopen(handle, "rb") as file:
-        if status.st_size > MAX_BYTES:
-            raise RunError(f"{path} has {status.st_size} bytes; a loss file has at most {MAX_BYTES}.")
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise RunError(f"{path} grew while it was read; a loss file has at most {MAX_BYTES} bytes.")
-    return data
+    except ValueError as error:  # a name that no file can have is one, too
+        raise RunError(f"{path} {error}; it cannot be read as a loss file.") from error
 
 
 def _decode(data: bytes, path: str | Path) -> dict[str, Any]:

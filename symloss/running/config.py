@@ -11,15 +11,17 @@ from typing import Any
 import tomli_w
 
 import symloss
-from symloss.errors import ExperimentError, SymlossError, unknown
+from symloss.errors import ExperimentError, SymlossError, shortened, unknown
 from symloss.judging.plan import COHORT, MEMORY
 from symloss.judging.tasks.task import Task
+from symloss.language.files import expanded, names_file, read_text
 from symloss.language.grammar import Grammar
 from symloss.language.lossfile import read_loss
 from symloss.language.zoo import ZOO, adopt_entry, zoo
 from symloss.searching.searches import read_settings
 from symloss.searching.warm_start import plant_all
 from symloss.settings import (
+    LONGEST,
     choice,
     duration,
     number,
@@ -166,8 +168,8 @@ def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> 
     """
     path = _find(str(name_or_path))
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, 4 * LONGEST, "an experiment")
+    except (OSError, ValueError) as error:
         raise ExperimentError(f"{path} cannot be read as an experiment: {error}.") from error
     table = override({"name": path.stem, **read_toml(text, str(path))}, overrides)
     return read_experiment(table, str(path), path.parent)
@@ -281,7 +283,7 @@ def _folders() -> list[Path]:
 
 def _find(name: str) -> Path:
     path = Path(name)
-    if path.is_file():
+    if names_file(path):
         return path.resolve()
     if name.endswith(".toml") or len(path.parts) != 1:
         raise ExperimentError(f"there is no experiment file {name}; built in are: {', '.join(list_experiments())}.")
@@ -294,7 +296,7 @@ def _find(name: str) -> Path:
 def _sections_are_tables(table: Mapping[str, Any], place: str) -> None:
     for key in ("task", "search", *SECTIONS):
         if not isinstance(table.get(key, {}), Mapping):
-            raise ExperimentError(f"{place}: {key} is {table[key]!r}; it must be a section, [{key}].")
+            raise ExperimentError(f"{place}: {key} is {shortened(repr(table[key]))}; it must be a section, [{key}].")
     for each in fields(_Top):
         if isinstance(table.get(each.name), Mapping):
             raise ExperimentError(f"{place}: [{each.name}] is a section; it must be a value, {each.name} = ...")
@@ -308,7 +310,7 @@ def _task(table: Mapping[str, Any] | None, place: str, folder: Path) -> dict[str
     if not table:
         raise ExperimentError(f'{place} lacks [task]; write name = "digits", or factory = "my_task.py:task".')
     if "factory" not in table:
-        data = {key: str((folder / Path(str(table[key])).expanduser()).resolve()) for key in table if key == "data_dir"}
+        data = {key: str((folder / expanded(str(table[key]))).resolve()) for key in table if key == "data_dir"}
         return {**table, **data}
     base = folder / str(table.get("folder", "."))
     return {**table, "folder": str(base.resolve())}

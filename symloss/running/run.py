@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from symloss.errors import RunError
+from symloss.disk import size_words
+from symloss.errors import DiskError, PausedError, RunError
 from symloss.judging.cluster import check_reachable
 from symloss.judging.stacking import Decision, choose_stacking
 from symloss.judging.tasks import make_task
@@ -34,6 +35,7 @@ from symloss.running.finals import Finals, run_finals
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer, Progress
 from symloss.running.planning import plan_finals, plan_trainings
+from symloss.running.room import check_room, room_needed, tell_network
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
 from symloss.running.stopping import Ending
@@ -141,6 +143,7 @@ def search(
     Raises:
         ExperimentError: the experiment cannot be run.
         RunError: the directory cannot be used, or the pool fails.
+        PausedError: the disk takes no more; what was written stays, and `resume` goes on.
 
     Example:
         >>> result = search("noisy_digits", workers=2, overrides=["stop.generations=3"])
@@ -152,6 +155,7 @@ def search(
     settled = resolved(read, task.learning_rates)
     path = Path(out) if out is not None else default_directory(read.name)
     check_vacant(path)
+    check_room(path, room_needed(settled, task))
     if address is not None:
         check_reachable(address)
     # The measurement takes seconds, in which a person may think again: nothing is made before it.
@@ -179,6 +183,7 @@ def resume(
 
     Raises:
         RunError: there is no run, another driver has it, or its files are damaged.
+        PausedError: the disk takes no more; what was written stays.
         ExperimentError: an override would change what the results so far depend on.
     """
     run = find_run(directory)
@@ -215,8 +220,15 @@ def _change(run: RunDirectory, kept: Experiment, experiment: Experiment) -> None
 
 
 def _drive(work: Work, crew: Crew, observer: Observer, resumed: bool) -> RunResult:
+    tell_network(work.run.path)
     try:
         return _sit(work, crew, observer, resumed)
+    except DiskError as error:
+        needed = size_words(room_needed(work.experiment, work.task))
+        raise PausedError(
+            f"{error} The run is paused, and what it had written stays. When its disk takes files again (a run needs "
+            f"up to {needed}), go on with: symloss resume {work.run.path}"
+        ) from error
     except SystemExit as ended:
         raise ForcedExit(ended.code, work.run.path) from ended
 

@@ -3,6 +3,7 @@
 The lock belongs to the process: the kernel takes it back when the driver ends, however it ends.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -13,12 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from symloss import plugins
+from symloss.disk import FULL, full_disk
 from symloss.errors import RunError
+from symloss.language import files
 from symloss.language.grammar import read_grammar
 from symloss.language.lossfile import LossFile, read_loss
+from symloss.running.storefile import NO_LOCKS
 
 _LOCK = "run.lock"
 _BEGUN = re.compile(r"\.(?:[\w-]+\.)+(\d{1,9})(?:-[0-9a-f]+)?\.part")  # a file's name, and its writer's number
+_IN_USE = (errno.EWOULDBLOCK, errno.EACCES)  # what a lock that somebody else has answers
+_MOST = 2**20  # bytes of a run's text files
 _EXPERIMENT, _GRAMMAR, _PART = "experiment.toml", "grammar.toml", ".run.sqlite.part"
 
 
@@ -61,13 +67,13 @@ class RunDirectory:
     def is_driven(self) -> bool:
         """Whether a driver is at work here, on any machine that shares the file system's locks."""
         try:
-            handle = os.open(self.path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+            handle = os.open(self.path / _LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             return False
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+        except OSError as error:
+            return error.errno in _IN_USE
         finally:
             os.close(handle)  # gives the lock back
         return False
@@ -80,8 +86,11 @@ class RunDirectory:
             RunError: another driver works in this directory, or it cannot be written.
         """
         try:
-            handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # No link is followed: what lies behind it would be written over.
+            handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         except OSError as error:
+            if error.errno in FULL:
+                raise full_disk(self.path) from error
             raise RunError(f"{self.path} cannot be used as a run directory: {error}.") from error
         try:
             _lock(handle, self.path)
@@ -170,8 +179,13 @@ def make_directory(path: Path) -> RunDirectory:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{path} cannot be made a run directory: {error}.") from error
+        raise _unmakable(path, error) from error
     return run
+
+
+def _unmakable(path: Path, error: OSError) -> RunError:
+    full = error.errno in FULL
+    return full_disk(path) if full else RunError(f"{path} cannot be made a run directory: {error}.")
 
 
 def find_run(path: str | Path) -> RunDirectory:
@@ -182,8 +196,14 @@ def find_run(path: str | Path) -> RunDirectory:
     """
     given = Path(path)
     folder = given.parent if given.name == "run.sqlite" else given
-    if not (folder / "run.sqlite").is_file():
+    try:
+        found = (folder / "run.sqlite").is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        found = False
+    if not found:
         raise RunError(f"{path} is no run directory: there is no run.sqlite in it. `symloss list runs` names the runs.")
+    if (folder / "run.sqlite").is_symlink():
+        raise RunError(f"{folder / 'run.sqlite'} is a link. A run's files lie in its own directory; copy it there.")
     return RunDirectory(folder)
 
 
@@ -207,8 +227,8 @@ def read_text(path: Path) -> str:
         RunError: it is missing or no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return files.read_text(path, _MOST, "a file of a run", links=False)
+    except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}. The run cannot be continued without it.") from error
 
 
@@ -216,9 +236,12 @@ def _lock(handle: int, path: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        if error.errno not in _IN_USE:
+            raise RunError(f"{path} cannot be used as a run directory: {error}. {NO_LOCKS}") from error
         owner = os.pread(handle, 100, 0).decode("ascii", "replace").strip()
         raise RunError(
             f"{path} is in use by another driver ({owner or 'unknown process'}); wait for it, or stop it first."
         ) from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode("ascii", "replace"), 0)
+    with suppress(OSError):  # a full disk: who it is that drives is for people only
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode("ascii", "replace"), 0)

@@ -22,13 +22,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from symloss.errors import RunError
+from symloss.errors import RunError, shortened
 from symloss.language.candidate import MEASURED, TRAINED, Candidate, Measurement, Outcome, State
 from symloss.language.formula import Canonical
 from symloss.running import recollection
+from symloss.running.forms import FACTS, fits
 from symloss.running.reached import Reached
 from symloss.running.recollection import Standings, readings_of, row_of, span_of, standings_of, told_of
 from symloss.running.storefile import create_file, guarded, has_table, open_file, read_file
+from symloss.running.storeguard import check_rows, large_values
 from symloss.searching.told import Told
 
 TOGETHER = 0.2  # seconds that an outcome may wait for others, to be durable with them: a disk may take 10 ms
@@ -46,13 +48,6 @@ _RESULT = (
 )
 
 
-# Facts about a run that are read again, and what they are.
-_FACTS: dict[str, tuple[type, ...]] = {
-    "name": (str,), "slot": (str,), "metric": (str,), "maximise": (bool,), "stack": (str,), "stack_members": (int,),
-    "ended": (str,), "sessions": (list,), "finals": (dict, type(None)), "free_tests": (dict,), "reached": (dict,),
-}  # fmt: skip
-
-
 class Facts(dict[str, Any]):
     """Facts about a run by name; one that is missing is damage, not a slip."""
 
@@ -60,7 +55,7 @@ class Facts(dict[str, Any]):
         super().__init__(facts)
         self._path = path
         for name, value in facts.items():
-            if not isinstance(value, _FACTS.get(name, (object,))):
+            if name in FACTS and not fits(value, FACTS[name]):
                 raise RunError(f"{path} is damaged: the fact '{name}' is {str(value)[:100]!r}.")
 
     def __missing__(self, name: str) -> Any:
@@ -225,7 +220,7 @@ class RunStore:
     ) -> None:
         """Keep that the search was told a batch, what it learnt, and facts; a batch that was told before stays."""
         row = (batch.number, batch.candidates, batch.best, batch.seconds)
-        with self._transaction(together=True) as connection:
+        with self._transaction(together=True) as connection, large_values(connection):
             if told:
                 connection.execute(recollection.INSERT, row_of(batch.number, told))
                 connection.executemany(_READ, readings_of(told))
@@ -240,7 +235,7 @@ class RunStore:
             (trial.job, seed, " ".join(map(str, outputs.shape)), np.ascontiguousarray(outputs, "<f4").tobytes())
             for seed, outputs in trial.outputs.items()
         ]
-        with self._transaction() as connection:
+        with self._transaction() as connection, large_values(connection):
             _delete_trials(connection, [trial.job])
             connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?)", row)
             measured = _measurement_rows(trial.job, outcome.measurements)
@@ -278,11 +273,13 @@ class RunStore:
 
     def trials(self) -> dict[str, Trial]:
         """Return job -> trial, all that the finals have trained."""
+        self._check("trials", "trial_measurements")
         rows = self._rows("SELECT * FROM trial_measurements ORDER BY job, step, learning_rate, seed, metric")
         measured = {job: _measurements(own) for job, own in groupby(rows, key=lambda row: row[0])}
         outputs: dict[str, dict[int, NDArray[np.float32]]] = {}
-        for job, seed, shape, blob in self._rows("SELECT job, seed, shape, outputs FROM trial_outputs"):
-            outputs.setdefault(job, {})[seed] = _array(blob, shape, self.path)
+        with large_values(self._connection):
+            for job, seed, shape, blob in self._rows("SELECT job, seed, shape, outputs FROM trial_outputs"):
+                outputs.setdefault(job, {})[seed] = _array(blob, shape, self.path)
         return {
             job: Trial(job, part, formula, self._outcome((0, *end), measured.get(job, ())), outputs.get(job, {}))
             for job, part, formula, *end in self._rows(
@@ -292,6 +289,7 @@ class RunStore:
 
     def tested(self) -> Iterator[tuple[str, Outcome]]:
         """Walk through the finals' trainings on the test set: formula text and outcome, without the outputs."""
+        self._check("trials", "trial_measurements")
         rows = self._rows("SELECT * FROM trial_measurements ORDER BY job, step, learning_rate, seed, metric")
         measured = {job: _measurements(own) for job, own in groupby(rows, key=lambda row: row[0])}
         ends = "SELECT job, formula, state, reason, NULL, seconds FROM trials WHERE part = 'test' ORDER BY job"
@@ -348,6 +346,7 @@ class RunStore:
         """Return how far trainings were measured, as of the last told batch; diverged ones are unknown."""
         if (kept := self.meta().get("reached")) is not None:
             return Reached.of_fact(kept, self.path)
+        self._check("measurements")
         last = (
             "SELECT last, COUNT(*) FROM (SELECT MAX(step) AS last FROM measurements GROUP BY {}) GROUP BY last "
             "ORDER BY last"
@@ -380,26 +379,31 @@ class RunStore:
 
     def batches(self) -> list[StoredBatch]:
         """Return the batches that the search was told about, in order."""
-        return [StoredBatch(*row) for row in self._rows("SELECT * FROM batches ORDER BY number")]
+        self._check("batches")
+        rows = self._rows("SELECT number, candidates, best, seconds FROM batches ORDER BY number")
+        return [StoredBatch(*row) for row in rows]
 
     def told(self, batch: int) -> list[Told] | None:
         """Return what the search was told of a batch; None where nothing is kept, as of one of an older version."""
-        row = next(self._rows(recollection.SELECT, (batch,)), None) if self._keeps_told else None
+        with large_values(self._connection):
+            row = next(self._rows(recollection.SELECT, (batch,)), None) if self._keeps_told else None
         if row is None:
             return None
         return told_of(row, list(self._rows(recollection.TEXTS, span_of(row, self.path))), self.path)
 
     def standings(self) -> Standings:
         """Return how all told candidates stand; see `told`."""
-        return standings_of(self._rows(recollection.STANDINGS) if self._keeps_told else (), self.path)
+        with large_values(self._connection):
+            return standings_of(self._rows(recollection.STANDINGS) if self._keeps_told else (), self.path)
 
     def digest(self) -> str:
         """Return a sha256 over everything but timings and the machine: equal for equal results."""
         result = hashlib.sha256()
-        for query in _RESULT:
-            result.update(query.encode())
-            for row in self._rows(query):
-                result.update(repr(row).encode())
+        with large_values(self._connection):
+            for query in _RESULT:
+                result.update(query.encode())
+                for row in self._rows(query):
+                    result.update(repr(row).encode())
         return result.hexdigest()
 
     def look(self, query: str) -> list[tuple[Any, ...]]:
@@ -407,6 +411,12 @@ class RunStore:
         return list(self._rows(query))
 
     # The inside.
+
+    def _check(self, *tables: str, where: str = "", values: Sequence[int] = ()) -> None:
+        """Look whether what is about to be read is what its columns are for: a stranger may have made the file."""
+        for table in tables:
+            with guarded(self.path):
+                check_rows(self.path, self._connection, table, where, values)
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         with guarded(self.path):
@@ -442,6 +452,7 @@ class RunStore:
         self._spent += self._kept - began
 
     def _candidates(self, where: str, values: Sequence[int]) -> Iterator[StoredCandidate]:
+        self._check("candidates", where=where, values=values)
         for row in self._rows(f"SELECT * FROM candidates WHERE number {where} ORDER BY number", values):
             try:
                 parents = tuple(int(number) for number in row[7].split())
@@ -453,6 +464,7 @@ class RunStore:
                 raise RunError(f"{self.path} is damaged: candidate {row[0]} cannot be read ({error}).") from error
 
     def _outcomes(self, where: str, values: Sequence[int]) -> dict[int, Outcome]:
+        self._check("candidates", "outcomes", "measurements", where=where, values=values)
         rows = self._rows(
             "SELECT candidate, step, learning_rate, seed, metric, value FROM measurements "
             f"WHERE candidate {where} ORDER BY candidate, step, learning_rate, seed, metric", values,
@@ -469,11 +481,12 @@ class RunStore:
         scored, doubled = state == State.SCORED, state == State.DUPLICATE
         if state not in set(State) or (state in MEASURED) != bool(measurements) or scored == bool(reason):
             raise RunError(
-                f"{self.path} is damaged: the outcome of candidate {number} does not fit its state '{state}'."
+                f"{self.path} is damaged: the outcome of candidate {number} does not fit its state "
+                f"'{shortened(str(state))}'."
             )
         if not (isinstance(twin, int) and 0 <= twin < number if doubled else twin is None):
             raise RunError(
-                f"{self.path} is damaged: candidate {number} is {state}, and its twin is {twin!r}; "
+                f"{self.path} is damaged: candidate {number} is {state}, and its twin is {shortened(repr(twin))}; "
                 "a duplicate, and nothing else, has an earlier candidate for a twin."
             )
         formula = self._canonical(*read) if read and read[0] is not None else None
@@ -483,7 +496,8 @@ class RunStore:
         sound = isinstance(text, str) and isinstance(complexity, int) and re.fullmatch("[0-9a-f]{16}", str(key))
         if not sound:
             raise RunError(
-                f"{self.path} is damaged: a formula's text, key and complexity are {text!r}, {key!r}, {complexity!r}."
+                f"{self.path} is damaged: a formula's text, key and complexity are "
+                f"{shortened(repr((text, key, complexity)))}."
             )
         return Canonical(key, text, complexity)
 
@@ -551,7 +565,7 @@ def _array(blob: bytes, shape: str, path: Path) -> NDArray[np.float32]:
 def _json(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {error}.") from error
 
 

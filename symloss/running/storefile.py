@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from symloss.errors import RunError
+from symloss.disk import full_disk, room_words
+from symloss.errors import DiskError, RunError
 from symloss.running.recollection import SCHEMA
+from symloss.running.storeguard import check_journal, check_plain, harden
 
 APPLICATION = 0x53594D4C  # "SYML", so that another program's file is known as such
 VERSION = 3  # 2: candidates may be stopped at a rung; 3: what the search was told is kept
@@ -18,6 +20,15 @@ TABLES = {
     "meta", "candidates", "outcomes", "measurements", "batches", "trials", "trial_measurements", "trial_outputs",
 }  # fmt: skip
 SINCE = {"told": 3}  # table -> the first version that has it
+
+# What SQLite says where a file system keeps no locks, as some network file systems do.
+_LOCKING = {
+    sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+}  # fmt: skip
+NO_LOCKS = (
+    "Its file system keeps no locks, so a second driver could not be kept out: put runs on a local disk, with --out."
+)
 
 _SCHEMA = f"""{SCHEMA}
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -93,6 +104,7 @@ def read_file(path: Path) -> sqlite3.Connection:
         RunError: it is missing, damaged, of another program or of a newer symloss.
     """
     _check_exists(path)
+    check_journal(path)
     with _opening(path, "rw" if _was_interrupted(path) else "ro") as connection:
         connection.execute("PRAGMA query_only = ON")
         _check_ours(path, connection)
@@ -113,9 +125,11 @@ def _was_interrupted(path: Path) -> bool:
 
 @contextmanager
 def _opening(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    check_journal(path)
     with guarded(path):
         connection = sqlite3.connect(_uri(path, mode), uri=True, timeout=WAIT, isolation_level=None)
         try:
+            harden(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA cache_spill = OFF")  # a transaction that is still open shuts no reader out
             yield connection
@@ -142,6 +156,7 @@ def _check_ours(path: Path, connection: sqlite3.Connection) -> int:
         raise RunError(f"{path} is an SQLite file, but not a run store of symloss.")
     if version > VERSION:
         raise RunError(f"{path} has version {version}, written by a newer symloss; this one reads up to {VERSION}.")
+    check_plain(path, connection)
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = TABLES.union(name for name, since in SINCE.items() if version >= since) - tables
     if missing:
@@ -157,12 +172,27 @@ def has_table(connection: sqlite3.Connection, name: str) -> bool:
 
 @contextmanager
 def guarded(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into a RunError that names the file."""
+    """Turn SQLite's errors into a RunError that names the file; a DiskError where its disk is full, broken or gone."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise RunError(
-            f"{path} cannot be used: {error}. Is the disk full, the file in use or write-protected?"
-        ) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # a damaged name can make its own error message unreadable
-        raise RunError(f"{path} is damaged or no run store: {error}.") from error
+        raise _worded(path, error) from error
+
+
+def _worded(path: Path, error: Exception) -> RunError:
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return full_disk(path)
+    if code in _LOCKING:
+        return RunError(f"{path} cannot be used: {error}. {NO_LOCKS}")
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        name = getattr(error, "sqlite_errorname", "SQLITE_IOERR")
+        return DiskError(
+            f"{path} cannot be used: {error} ({name}). Is its disk full or broken, a quota used up, or its server gone "
+            f"({room_words(path)})?"
+        )
+    if code & 0xFF == sqlite3.SQLITE_READONLY:
+        return DiskError(f"{path} cannot be used: it, or its disk, is write-protected ({error}).")
+    if isinstance(error, sqlite3.OperationalError):
+        return RunError(f"{path} cannot be used: {error}. Is the disk full, the file in use or write-protected?")
+    return RunError(f"{path} is damaged or no run store: {error}.")

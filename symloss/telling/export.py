@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from symloss.errors import RunError, unknown
 from symloss.language.files import write_whole
-from symloss.language.lossfile import write_loss
+from symloss.language.lossfile import MAX_BYTES, loss_text
 from symloss.language.slots import SLOTS
 from symloss.telling.heading import docstring, function_name, heading
 from symloss.telling.jax_file import to_jax
@@ -63,10 +62,10 @@ def to_loss(target: Target) -> str:
         RunError: the evidence makes it larger than 64 KB.
     """
     evidence = dict(target.evidence) or ({"source": target.source} if target.source else {})
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "export.loss.json"
-        write_loss(path, target.formula, evidence)
-        return path.read_text(encoding="utf-8")
+    text = loss_text(target.formula, evidence)
+    if len(text) > MAX_BYTES:
+        raise RunError(f"the loss file would take {len(text)} bytes; allowed: {MAX_BYTES}. Give less evidence.")
+    return text
 
 
 def to_sympy(target: Target) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import ExperimentError
+from symloss.language.files import names_file, read_text
 from symloss.running.config import RATES
 from symloss.running.transferring import Ground
-from symloss.settings import override, pattern, read_record, read_toml, setting, whole
+from symloss.settings import LONGEST, override, pattern, read_record, read_toml, setting, whole
 from symloss.telling.comparison import task_table
 
 _TASK = re.compile(r"(?P<name>[^:=\s][^:=]*\.py:\w+|[^:=\s][^:=]*)(?::(?P<option>.*))?", re.DOTALL)
@@ -47,7 +48,7 @@ def read_grounds(text: str) -> list[Ground]:
         >>> [ground.label for ground in read_grounds("digits:noise=0.2,hidden=[32],digits")]
         ['digits noise=0.2 hidden=[32]', 'digits']
     """
-    is_file = text.endswith(".toml") and "," not in text and Path(text).is_file()
+    is_file = text.endswith(".toml") and "," not in text and names_file(Path(text))
     found = _of_file(Path(text)) if is_file else []
     grounds = found or [_ground(name, options) for name, options in _split(text)]
     labels = [each.label for each in grounds]
@@ -58,7 +59,10 @@ def read_grounds(text: str) -> list[Ground]:
 
 
 def _of_file(path: Path) -> list[Ground]:
-    table = read_toml(path.read_text(encoding="utf-8"), str(path))
+    try:
+        table = read_toml(read_text(path, 4 * LONGEST, "a list of tasks"), str(path))
+    except (OSError, ValueError) as error:
+        raise ExperimentError(f"{path} cannot be read as a list of tasks: {error}.") from error
     rows = table.get("task")
     if isinstance(rows, Mapping):
         return []  # an experiment has one [task]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from symloss.errors import ExperimentError, FormulaError, RunError
+from symloss.errors import ExperimentError, FormulaError
+from symloss.language.files import write_whole
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
 from symloss.telling.curves import Curves, comparable
@@ -85,10 +87,9 @@ def canvas(path: Path, size: tuple[float, float], panels: int, sharey: bool = Fa
     with matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):
         figure = Figure(figsize=size, layout="constrained")
         yield figure, list(figure.subplots(1, panels, sharey=sharey, squeeze=False)[0])
-        try:
-            figure.savefig(path, dpi=150)
-        except OSError as error:
-            raise RunError(f"{path} cannot be written: {error}.") from error
+        drawn = BytesIO()
+        figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=150)
+        write_whole(path, drawn.getvalue())
 
 
 def check_picture(path: Path) -> None:

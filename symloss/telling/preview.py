@@ -20,6 +20,7 @@ from symloss.judging.tasks.task import Task
 from symloss.judging.threads import one_thread
 from symloss.judging.train import train_cohort
 from symloss.language.candidate import Candidate
+from symloss.language.files import names_file, read_text
 from symloss.language.formula import parse
 from symloss.language.grammar import Grammar, count_space, list_grammars, load_grammar
 from symloss.language.loss import compile_loss
@@ -27,7 +28,7 @@ from symloss.language.slots import SLOTS
 from symloss.running.config import Experiment, check_fit, list_experiments, load_experiment, resolved
 from symloss.running.machine import count_workers
 from symloss.running.planning import plan_search, plan_trainings
-from symloss.settings import read_toml
+from symloss.settings import LONGEST, read_toml
 from symloss.telling.progress import duration
 from symloss.telling.show import fields
 
@@ -79,11 +80,11 @@ def preview(name: str, overrides: Iterable[str] = (), workers: int | None = None
 
 def _is_grammar(name: str) -> bool:
     path = Path(name)
-    if not path.is_file():
+    if not names_file(path):
         return name in list_grammars() and name not in list_experiments()
     try:
-        return "operators" in read_toml(path.read_text(encoding="utf-8"), name)
-    except (OSError, UnicodeDecodeError) as error:
+        return "operators" in read_toml(read_text(path, 4 * LONGEST, "an experiment or a grammar"), name)
+    except (OSError, ValueError) as error:
         raise ExperimentError(f"{name} cannot be read: {error}.") from error
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from symloss.errors import ExperimentError, RunError, unknown
+from symloss.errors import ExperimentError, unknown
 from symloss.language.candidate import Outcome
+from symloss.language.files import write_whole
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore, StoredCandidate
 from symloss.searching.fitness import FAILED, Judge
@@ -257,8 +258,5 @@ def write_table(run: str | Path, name: str, kind: str, output: Path) -> int:
     """
     columns = table_columns(run, name)
     data = to_csv(columns).encode() if kind == "csv" else to_parquet(columns, name)
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise RunError(f"{output} cannot be written: {error}.") from error
+    write_whole(output, data)
     return len(next(iter(columns.values())))

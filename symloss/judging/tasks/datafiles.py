@@ -6,19 +6,26 @@ Nothing is fetched, and nothing is unpickled: IDX is bytes with a header, and np
 import gzip
 import hashlib
 import io
+import lzma
+import math
 import os
+import re
+import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from typing import Any, Literal, NamedTuple
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import ExperimentError
+from symloss.language.files import expanded
 
+LARGEST = 2**28  # bytes that a file, or an archive's arrays, may unpack to
+MOST_SIDES = 32  # of an array
 VARIABLE = "SYMLOSS_DATA"  # environment variable: where data sets lie unless the option data_dir says so
 
 Bytes = NDArray[np.uint8]
@@ -78,17 +85,18 @@ class DataSet:
         if path is None:
             raise ExperimentError(self._missing(data_dir, file))
         try:
+            found = [digest for digest in _digests(path) if digest]
+            if file.sha256 and not set(found) & set(file.sha256):
+                raise ExperimentError(
+                    f"task '{self.name}': {path} is not the file that was published: its sha256 is {found[0]}, and it "
+                    f"must be {' or '.join(file.sha256)}. Get it anew."
+                )
+            if len(found) < (path.suffix == ".gz") + 1 and not file.sha256:
+                raise OSError(f"it unpacks to more than {LARGEST} bytes")
             packed = path.read_bytes()
-            plain = gzip.decompress(packed) if path.suffix == ".gz" else packed
+            return gzip.decompress(packed) if path.suffix == ".gz" else packed
         except (OSError, EOFError, zlib.error) as error:
             raise ExperimentError(f"task '{self.name}': {path} cannot be read: {error}. Get it anew.") from error
-        found = [hashlib.sha256(each).hexdigest() for each in (packed, plain)]
-        if file.sha256 and not set(found) & set(file.sha256):
-            raise ExperimentError(
-                f"task '{self.name}': {path} is not the file that was published: its sha256 is {found[0]}, and it must "
-                f"be {' or '.join(file.sha256)}. Get it anew."
-            )
-        return plain
 
     def _find(self, data_dir: str | None, file: DataFile) -> Path | None:
         named = directory(data_dir)
@@ -108,10 +116,24 @@ class DataSet:
         return f"task '{self.name}': there is no {file.name} or {file.name}.gz in {places}. {self.about}"
 
 
+def _digests(path: Path) -> Iterator[str]:
+    """Give the sha256 of a file, and of what it unpacks to, piece by piece: a stranger's may unpack to terabytes."""
+    with path.open("rb") as file:
+        yield hashlib.file_digest(file, "sha256").hexdigest()
+    if path.suffix != ".gz":
+        return
+    digest, size = hashlib.sha256(), 0
+    with gzip.open(path) as unpacked:
+        while size <= LARGEST and (piece := unpacked.read(2**16)):
+            digest.update(piece)
+            size += len(piece)
+    yield "" if size > LARGEST else digest.hexdigest()
+
+
 def directory(data_dir: str | None) -> Path | None:
     """Return the directory of data sets; None where nobody names one."""
     named = data_dir or os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else None
+    return expanded(named) if named else None
 
 
 def read_idx(place: str, data: bytes) -> Bytes:
@@ -123,19 +145,60 @@ def read_idx(place: str, data: bytes) -> Bytes:
     sides = data[3] if len(data) > 4 and data[:3] == b"\0\0\x08" else 0
     header = 4 + 4 * sides
     shape = tuple(int(side) for side in np.frombuffer(data[4:header], ">u4")) if sides and len(data) >= header else ()
-    if not shape or len(data) - header != np.prod(shape, dtype=np.int64):
+    if not 0 < len(shape) <= MOST_SIDES or len(data) - header != math.prod(shape):
         raise ExperimentError(f"{place} is no IDX file of bytes, or it is cut off.")
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    try:
+        return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    except ValueError as error:  # sides beyond all measure around one of length 0
+        raise ExperimentError(f"{place} is no IDX file of bytes: {error}.") from error
 
 
-def read_npz(place: str, data: bytes, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Read the named arrays of an npz file; no object in it is unpickled.
+def read_npz(place: str, data: bytes, names: Sequence[str], largest: int | None = None) -> dict[str, NDArray[Any]]:
+    """Read the named arrays of numbers of an npz file; no object in it is unpickled.
+
+    Args:
+        largest: bytes that all of them may unpack to; None for LARGEST.
 
     Raises:
-        ExperimentError: it is no such file, or it lacks an array.
+        ExperimentError: it is no such file, it lacks an array, or an array is not as large as its member says.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as held:
-            return {name: held[name] for name in names}
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        with ZipFile(io.BytesIO(data)) as archive:
+            members = {name: archive.getinfo(f"{name}.npy") for name in names}
+            bound = LARGEST if largest is None else largest
+            if sum(each.file_size for each in members.values()) > bound:
+                raise ValueError(f"it unpacks to more than {bound} bytes")
+            return {name: _array(archive, member) for name, member in members.items()}
+    except _UNREADABLE as error:
         raise ExperimentError(f"{place} is no npz file with the arrays {', '.join(names)} ({error}).") from error
+
+
+# What zipfile and numpy raise of damaged files: of a cut one, of an unknown packing, of a checksum that does not fit.
+_UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, MemoryError, OverflowError, NotImplementedError, RuntimeError, TypeError,
+    BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+)  # fmt: skip
+
+
+def _array(archive: ZipFile, member: ZipInfo) -> NDArray[Any]:
+    """Read one array by its header, which numpy's own reader hands to Python's parser, and makes room for unseen."""
+    with archive.open(member) as file:
+        head = file.read(len(_NPY) + 2)
+        if head[:-2] != _NPY:
+            raise ValueError(f"{member.filename[:40]} is no array in numpy's format 1.0")
+        header = _HEADER.fullmatch(file.read(int.from_bytes(head[-2:], "little")).decode("latin-1"))
+        if header is None:
+            raise ValueError(f"{member.filename[:40]} has a header of another form, or no numbers")
+        shape = [int(side) for side in header["shape"].split(",") if side.strip()]
+        kind = np.dtype(header["kind"])
+        if len(shape) > MOST_SIDES or math.prod(shape) * kind.itemsize != member.file_size - file.tell():
+            raise ValueError(f"{member.filename[:40]} is not as large as its header says")
+        order: Literal["F", "C"] = "F" if header["fortran"] == "True" else "C"
+        return np.frombuffer(file.read(), kind).reshape(shape, order=order)
+
+
+_NPY = b"\x93NUMPY\x01\x00"  # numpy's format, version 1.0; then the header's length in two bytes
+_HEADER = re.compile(
+    r"\{'descr': '(?P<kind>[|<>][biuf][1248])', 'fortran_order': (?P<fortran>True|False), "
+    r"'shape': \((?P<shape>(?:\d{1,18}, ?)*\d{0,18})\), ?\} *\n"
+)

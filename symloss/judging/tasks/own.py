@@ -3,6 +3,7 @@
 Making such a task runs the file's code.
 """
 
+import functools
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from symloss.errors import ExperimentError, SymlossError, unknown
 from symloss.judging.failures import FAULTS, in_words
 from symloss.language.slots import SLOTS, adopt_slot
+from symloss.notices import notice
 
 if TYPE_CHECKING:
     from symloss.judging.tasks.task import Task
@@ -89,12 +91,19 @@ def load_function(factory: str, folder: Path) -> Callable[..., Any]:
         raise ExperimentError(
             f"[task] factory names the file {path}, which does not exist. A relative path starts from {folder}."
         )
+    _tell(path)
     module = import_file(path)
     functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
     if not callable(getattr(module, name, None)):
         raise ExperimentError(unknown(f"[task] factory {path_text}", "function", name, functions))
     function: Callable[..., Any] = getattr(module, name)
     return function
+
+
+@functools.cache
+def _tell(path: Path) -> None:
+    """Say, once in a process, that a file is about to be run: an experiment may come from somebody else."""
+    notice(f"this experiment runs your Python file {path}, which may do whatever you may do")
 
 
 def import_file(path: Path) -> Any:

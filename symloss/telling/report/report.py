@@ -54,5 +54,5 @@ def write_report(run: str | Path, output: Path | None = None, live: bool | None 
     try:
         write_whole(file, text)
     except RunError as error:
-        raise RunError(f"{error} Give another file with -o.") from error
+        raise type(error)(f"{error} Give another file with -o.") from error
     return Report(file, len(text.encode()), material.total, material.live)

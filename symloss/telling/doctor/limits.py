@@ -1,0 +1,36 @@
+"""What the kernel allows a container: processors and memory, by control groups of either version."""
+
+from pathlib import Path
+
+GROUPS = Path("/sys/fs/cgroup")
+_UNLIMITED = 2**60  # version 1 writes a number near 2**63 for no limit
+
+
+def cpu_limit(root: Path = GROUPS) -> float | None:
+    """Return how many processors' time may be used; None for no limit."""
+    newer = _words(root / "cpu.max")
+    if len(newer) == 2 and newer[0].isdigit() and newer[1].isdigit():
+        return int(newer[0]) / int(newer[1])
+    quota, period = _words(root / "cpu" / "cpu.cfs_quota_us"), _words(root / "cpu" / "cpu.cfs_period_us")
+    if quota and period and quota[0].isdigit() and period[0].isdigit():
+        return int(quota[0]) / int(period[0])
+    return None
+
+
+def memory_limit(root: Path = GROUPS) -> int | None:
+    """Return how many bytes are still allowed; None for no limit."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        most, now = _words(root / limit), _words(root / used)
+        if most and most[0].isdigit() and int(most[0]) < _UNLIMITED:
+            return int(most[0]) - (int(now[0]) if now and now[0].isdigit() else 0)
+    return None
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return []
