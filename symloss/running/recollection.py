@@ -22,6 +22,8 @@ from symloss.language.probing import DIGEST
 from symloss.searching.fitness import FAILED, NO_PROMISE
 from symloss.searching.told import Told
 
+MOST = 200_000  # candidates of a batch, for which a column's blob stays small; of a larger one nothing is kept
+
 # Columns of the table `told` after `batch` and `first`, the number of its first candidate.
 COLUMNS: Mapping[str, str] = {
     "origin": "<i8", "fitness": "<f8", "complexity": "<i4", "entered": "<i4", "step": "<i4", "standing": "<f8",

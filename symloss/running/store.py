@@ -221,7 +221,7 @@ class RunStore:
         """Keep that the search was told a batch, what it learnt, and facts; a batch that was told before stays."""
         row = (batch.number, batch.candidates, batch.best, batch.seconds)
         with self._transaction(together=True) as connection, large_values(connection):
-            if told:
+            if 0 < len(told) <= recollection.MOST:
                 connection.execute(recollection.INSERT, row_of(batch.number, told))
                 connection.executemany(_READ, readings_of(told))
             connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", row)
