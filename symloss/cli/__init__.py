@@ -97,6 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit status: 0 done, 1 a run that scored nothing, a table that does not hold, or an answer that cannot be written,
     2 a wrong input, 75 a run that is paused because its disk takes no more, 130, 143 and 138 stopped by Ctrl-C, SIGTERM
     and SIGUSR1 (a run is saved and can be resumed), 141 the reader of the output has gone.
+
+    Args:
+        arguments: without the program's name; None takes them from the process.
     """
     if sys.stdout is None:  # closed by the caller
         click.echo("symloss: standard output is closed, so no answer can be written.", err=True)
