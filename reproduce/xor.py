@@ -20,15 +20,15 @@ from symloss.language.probing import Prober, prefix
 from symloss.language.zoo import zoo
 from symloss.running.store import RunStore
 
-SEEDS = 5
+SEEDS = 3
 GENERATIONS = 11
 ALIKE = 1e-6  # largest difference of two gradients' directions that counts as none
 
 TABLE: Mapping[str, Any] = {
     "name": "xor",
-    "grammar": "regression",
+    "grammar": str(Path(__file__).parent / "xor_grammar.toml"),
     "task": {"name": "xor"},
-    "search": {"method": "evolution", "population": 500, "elites": 20},
+    "search": {"method": "islands", "islands": 5, "population": 100, "elites": 5},
     "budget": {"steps": 150, "learning_rates": [0.01], "seeds": 4, "stack": "stacked"},
     "stop": {"generations": GENERATIONS},
 }
