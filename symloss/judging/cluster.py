@@ -144,15 +144,19 @@ def start_ray(ray: Any, workers: int, home: Path) -> None:
 
 def stop_ray(ray: Any, home: Path | None) -> None:
     """Shut down a cluster of our own: once this process has left it, its processes are killed, deaf as they are."""
-    killer = threading.Thread(target=_kill_when_left, args=(ray, home), name="symloss-killer", daemon=True)
+    over = threading.Event()
+    killer = threading.Thread(target=_kill_when_left, args=(ray, home, over), name="symloss-killer", daemon=True)
     killer.start()
     ray.shutdown()
+    over.set()
     killer.join()
 
 
-def _kill_when_left(ray: Any, home: Path | None) -> None:
-    while ray.is_initialized():
-        time.sleep(0.01)
+def _kill_when_left(ray: Any, home: Path | None, over: threading.Event) -> None:
+    # Ray's shutdown leaves the cluster first, which needs its processes, and then waits for each of them in turn.
+    here = ray._private.worker.global_worker
+    while (ray.is_initialized() or hasattr(here, "core_worker")) and not over.wait(0.01):
+        pass
     for pid in processes_of(str(home)) if home is not None else ():
         with suppress(OSError):  # it has ended by itself
             os.kill(pid, signal.SIGKILL)
