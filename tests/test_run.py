@@ -602,6 +602,18 @@ def test_a_driver_killed_in_its_first_moments_leaves_a_directory_that_can_be_use
     assert not list((tmp_path / "run").glob(".*"))
 
 
+def test_what_a_killed_driver_had_begun_to_write_is_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = [f".report.html.{dead.pid}.part", f".winner.loss.json.{dead.pid}-0a1b2c3d.part"]
+    kept = [f".report.html.{os.getpid()}.part", ".notes.part", ".run.sqlite.part", "report.html"]
+    for name in (*left, *kept):
+        (tmp_path / name).touch()
+    with RunDirectory(tmp_path).locked():
+        pass
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*kept, "run.lock"])
+
+
 def test_a_persons_own_experiment_is_no_leftover(tmp_path: Path) -> None:
     (tmp_path / "experiment.toml").write_text("mine")
     with pytest.raises(RunError, match="is not empty"):

@@ -1,6 +1,7 @@
 """Computer algebra in a process of its own: its answers, its end when time is over, and that nothing of it is left."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -16,6 +17,7 @@ from symloss.telling.symbolic.questions import (
     ask_optimum,
     ask_simplest,
 )
+from tests.test_watcher import alive, wait_until
 
 PATIENT = 60.0  # seconds: a busy machine must not change what a test finds
 
@@ -37,6 +39,26 @@ def test_it_answers_and_is_gone():
     assert answers["ends"]["gradient"] == ["-oo", "9"]
     assert not child.ended_early
     assert gone(child)
+
+
+STARTER = """
+import os, subprocess, sys, time
+command = [sys.executable, "-m", "symloss.telling.symbolic", str(os.getpid())]
+started = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+print(started.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+def test_it_ends_when_whoever_started_it_is_killed():
+    waits, holds = os.pipe()  # its standard input, which stays open
+    command = [sys.executable, "-c", STARTER]
+    with subprocess.Popen(command, stdin=waits, stdout=subprocess.PIPE, text=True) as starter:
+        pid = int(starter.stdout.readline())
+        starter.kill()
+    os.close(waits)
+    assert wait_until(lambda: not alive(pid))
+    os.close(holds)
 
 
 def speaker(script: str) -> tuple[str, ...]:

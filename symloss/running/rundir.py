@@ -5,6 +5,7 @@ The lock belongs to the process: the kernel takes it back when the driver ends, 
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from symloss.language.grammar import read_grammar
 from symloss.language.lossfile import LossFile, read_loss
 
 _LOCK = "run.lock"
+_BEGUN = re.compile(r"\.(?:[\w-]+\.)+(\d{1,9})(?:-[0-9a-f]+)?\.part")  # a file's name, and its writer's number
 _EXPERIMENT, _GRAMMAR, _PART = "experiment.toml", "grammar.toml", ".run.sqlite.part"
 
 
@@ -83,6 +85,7 @@ class RunDirectory:
             raise RunError(f"{self.path} cannot be used as a run directory: {error}.") from error
         try:
             _lock(handle, self.path)
+            self._sweep()
             yield
         finally:
             os.close(handle)
@@ -99,6 +102,13 @@ class RunDirectory:
                 (self.path / _LOCK).unlink(missing_ok=True)
                 self.path.rmdir()
             raise
+
+    def _sweep(self) -> None:
+        """Remove what drivers that were killed had begun to write, see `write_whole`."""
+        with suppress(OSError):
+            for path in self.path.iterdir():
+                if (found := _BEGUN.fullmatch(path.name)) and not _lives(int(found[1])):
+                    path.unlink()
 
     def _clear(self) -> None:
         with suppress(OSError):
@@ -133,6 +143,16 @@ def check_vacant(path: Path) -> RunDirectory:
     if others and not ((path / _LOCK).exists() and all(map(_is_first, others))):
         raise RunError(f"{path} is not empty (it holds {others[0]}); give a new directory.")
     return RunDirectory(path)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _is_first(name: str) -> bool:

@@ -55,7 +55,7 @@ class Child:
         self._end = time.monotonic() + START
         order = {"text": formula.text, "slot": formula.slot, "classes": classes, "questions": list(questions)}
         self._process = subprocess.Popen(
-            list(command),
+            [*command, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
