@@ -223,7 +223,7 @@ def main() -> None:
 def _all(asked: argparse.Namespace, harness: Harness) -> list[Fate]:
     harness.warm_up()
     harness.leave_alone("fork")
-    if asked.ray or asked.only is not None:
+    if asked.ray:
         harness.leave_alone("ray")
     fates = []
     for case in cases(asked.seed, asked.kills, asked.ray, harness):
