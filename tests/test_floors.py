@@ -34,6 +34,7 @@ FLOORS = {
 # The only homes of what is slow to import or must stay in one place.
 HOMES = {
     "ray": {"symloss.judging.cluster"},
+    "cmaes": {"symloss.searching.cma"},
     "deap": {
         "symloss.language.tree",
         "symloss.searching.variation",

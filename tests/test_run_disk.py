@@ -128,7 +128,7 @@ def test_a_paused_run_has_an_exit_status_of_its_own(
     tmp_path: Path, room_for: Callable[[int], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     room_for(26)
-    (tmp_path / "small.toml").write_text(symloss.running.run.experiment_toml(symloss.running.run._read(TABLE, [])))
+    (tmp_path / "small.toml").write_text(symloss.running.run.experiment_toml(symloss.running.run.read_given(TABLE, [])))
     with pytest.raises(SystemExit) as ended:
         main(["search", str(tmp_path / "small.toml"), "--out", str(tmp_path / "run"), "--quiet", "--no-report"])
     assert ended.value.code == PAUSED == 75

@@ -140,20 +140,22 @@ class Prober:
 
 
 @dataclass(frozen=True)
-class _Leaf:
+class PlainWord:
+    """A word of a formula; a number's name is empty."""
+
     name: str
     value: float | None = None
     arity: int = 0
 
 
-def prefix(node: Reading) -> Iterator[Word]:
+def prefix(node: Reading) -> Iterator[PlainWord]:
     """Walk through a formula's reading, each operator before its arguments."""
     if isinstance(node, Call):
-        yield _Leaf(node.operator, arity=len(node.arguments))
+        yield PlainWord(node.operator, arity=len(node.arguments))
         for argument in node.arguments:
             yield from prefix(argument)
     else:
-        yield _Leaf(node.name) if isinstance(node, Name) else _Leaf("", float(node.value))
+        yield PlainWord(node.name) if isinstance(node, Name) else PlainWord("", float(node.value))
 
 
 def _walk(words: Sequence[Word], probes: Probes) -> Dual:
@@ -215,4 +217,4 @@ def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=DIGEST).digest()
 
 
-__all__ = ["DIGEST", "Finding", "Prober", "Word", "fingerprint", "prefix"]
+__all__ = ["DIGEST", "Finding", "PlainWord", "Prober", "Word", "fingerprint", "prefix"]

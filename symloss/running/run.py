@@ -34,7 +34,7 @@ from symloss.running.evidence import evidence_of, trial_record
 from symloss.running.finals import Finals, run_finals
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer, Progress
-from symloss.running.planning import plan_finals, plan_trainings
+from symloss.running.planning import plan_finals, plan_search, plan_trainings
 from symloss.running.room import check_room, room_needed, tell_network
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
@@ -153,6 +153,7 @@ def search(
     grammar, task = load_grammar(read.grammar), make_task(read.task)
     check_fit(read, grammar, task)
     settled = resolved(read, task.learning_rates)
+    plan_search(settled, grammar, task)  # whatever is wrong with it is said before anything is made
     path = Path(out) if out is not None else default_directory(read.name)
     check_vacant(path)
     check_room(path, room_needed(settled, task))

@@ -58,9 +58,9 @@ def harden(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     connection.execute("PRAGMA mmap_size = 0")
-    defensive = getattr(sqlite3, "SQLITE_DBCONFIG_DEFENSIVE", None)
-    if defensive is not None:  # Python 3.12: no statement may write to the schema or the file's own pages
-        connection.setconfig(defensive, True)  # type: ignore[attr-defined,unused-ignore]
+    setconfig = getattr(connection, "setconfig", None)
+    if setconfig is not None:  # Python 3.12: no statement may write to the schema or the file's own pages
+        setconfig(getattr(sqlite3, "SQLITE_DBCONFIG_DEFENSIVE"), True)  # noqa: B009 - mypy reads Python 3.11
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
 

@@ -6,7 +6,7 @@ A search's state is a function of its arguments and the outcomes it was told, so
 import hashlib
 import random
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Protocol
@@ -61,7 +61,11 @@ class Draft:
 
 
 class Method(Protocol):
-    """The part of a search that differs between methods."""
+    """The part of a search that differs between methods.
+
+    A method whose proposals are no trees of the grammar also has a function `spare(rng)`: what is tried in place of
+    newly grown trees when its proposals are no losses, or not new.
+    """
 
     def batch(self) -> int:
         """Return how many candidates to propose when the driver leaves it open."""
@@ -225,13 +229,17 @@ class Search:
         tries = self._settings.fresh
         drafts = chain(
             (self._method.propose(rng, number) for _ in repeat(None, 1 + tries)),
-            (grown(self._grammar, rng) for _ in repeat(None, tries)),
+            (self._spare(rng) for _ in repeat(None, tries)),
         )
         for draft in drafts:
             finding = self._prober.look(draft.tree.nodes, draft.tree.text)
             if not finding.is_void and finding.digest not in self._proposed:
                 break
         return draft, finding
+
+    def _spare(self, rng: random.Random) -> Draft:
+        spare: Callable[[random.Random], Draft] | None = getattr(self._method, "spare", None)
+        return grown(self._grammar, rng) if spare is None else spare(rng)
 
     def _told(self, candidate: Candidate, tree: Tree, outcome: Outcome) -> Told:
         number, twin = candidate.number, outcome.twin

@@ -11,12 +11,15 @@ from symloss.errors import ExperimentError, unknown
 from symloss.language.grammar import Grammar
 from symloss.searching.aging import Aging, AgingSettings
 from symloss.searching.base import Method, Search, SearchSettings
+from symloss.searching.coefficients import CoefficientSearch, CoefficientSettings
 from symloss.searching.elites_map import ElitesMap, MapSettings
 from symloss.searching.evolution import Evolution, EvolutionSettings
 from symloss.searching.fitness import Judge
+from symloss.searching.glo import Glo, GloSettings
 from symloss.searching.islands import Islands, IslandSettings
 from symloss.searching.nsga2 import Nsga2, ParetoSettings
 from symloss.searching.random_search import RandomSearch, RandomSettings
+from symloss.searching.taylor import TaylorSearch, TaylorSettings
 from symloss.settings import read_record
 
 
@@ -43,6 +46,9 @@ _TABLE = (
     SearchRecord("nsga2", ParetoSettings, Nsga2.of, "a front of fitness against complexity, cost or robustness"),
     SearchRecord("islands", IslandSettings, Islands.of, "evolution on islands, with migration in a ring"),
     SearchRecord("map_elites", MapSettings, ElitesMap.of, "the fittest formula of every shape of gradient"),
+    SearchRecord("coefficients", CoefficientSettings, CoefficientSearch.of, "CMA-ES over given formulas' coefficients"),
+    SearchRecord("glo", GloSettings, Glo.of, "GLO as published: evolution, then CMA-ES over the best's coefficients"),
+    SearchRecord("taylor", TaylorSettings, TaylorSearch.of, "TaylorGLO: CMA-ES over Taylor polynomials"),
 )
 
 SEARCHES: dict[str, SearchRecord] = {record.name: record for record in _TABLE}

@@ -17,14 +17,19 @@ from symloss.searching.searches import SEARCHES, Search, make_search
 from tests.searching import JUDGE, Bench, rejected, run, scored
 
 COMPACT = load_grammar("compact")
-SMALL = {
+SMALL: dict[str, dict[str, object]] = {
     "random": {"batch": 12},
     "evolution": {"population": 12, "elites": 2},
     "aging": {"population": 12, "sample": 4, "batch": 12},
     "nsga2": {"population": 12, "objectives": ["fitness", "complexity", "cost", "robustness"]},
     "islands": {"population": 6, "elites": 1, "islands": 2, "interval": 2, "migrants": 1},
     "map_elites": {"first": 12, "batch": 12, "cells": 4},
+    "coefficients": {"formulas": ["baikal", "-t*log(p)/2"], "population": 12},
+    "glo": {"population": 12, "elites": 2, "fresh": 5, "generations": 2, "coefficients": {"population": 12}},
+    "taylor": {"order": 2, "population": 12},
 }
+NUMBERS = ("coefficients", "taylor")  # they search numbers, and no grammar
+growing = pytest.mark.parametrize("name", [name for name in SEARCHES if name not in NUMBERS])
 TINY = """
 name = "tiny"
 slot = "classification"
@@ -74,6 +79,19 @@ def test_gradients_are_proposed_once(name: str) -> None:
 @names
 def test_the_same_outcomes_lead_to_the_same_candidates(name: str) -> None:
     assert run(make(name), 4) == run(make(name), 4)
+
+
+@names
+def test_proposing_changes_nothing(name: str) -> None:
+    one, other, judge = make(name), make(name), Bench()
+    for _ in range(4):
+        number = other._issued
+        for seed in range(5):
+            other._method.propose(random.Random(seed), number + seed)
+        asked = one.ask()
+        assert other.ask() == asked
+        outcomes = judge(asked)
+        assert one.tell(outcomes) == other.tell(outcomes)
 
 
 @names
@@ -240,10 +258,12 @@ def test_failures_are_not_listed(name: str, state: State) -> None:
     assert [entry.number for entry in search.archive.best(9)] == [4]
 
 
-@names
+@growing
 def test_a_small_grammar_runs_out_and_says_so(name: str) -> None:
     # only t + p sees both variables; every search finds it, then nothing new
-    search = make_search(name, read_grammar(TINY, "tiny.toml"), JUDGE, 0, SMALL[name] | {"patience": 40})
+    first_stage = {"generations": 99} if name == "glo" else {}
+    settings = SMALL[name] | first_stage | {"patience": 40}
+    search = make_search(name, read_grammar(TINY, "tiny.toml"), JUDGE, 0, settings)
     bench = Bench()
     batches = 0
     while candidates := search.ask():
@@ -263,7 +283,7 @@ def test_asking_takes_no_algebra(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(search.ask(50)) == 50
 
 
-@names
+@growing
 def test_what_is_no_loss_is_a_candidate_that_says_so(name: str) -> None:
     search = make_search(name, load_grammar("glo"), JUDGE, 0, SMALL[name] | {"fresh": 0})
     void = [candidate.finding for candidate in run(search, 3) if candidate.finding.is_void]
