@@ -27,7 +27,7 @@ def table_for(task: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Return the experiment: GLO's settings, as far as FACTS say."""
     return {
         "name": "glo", "seed": seed, "grammar": "glo", "task": task["task"],
-        "search": {"method": "glo"},
+        "search": {"method": "glo", "fresh": 5, "generations": 15, "coefficients": {"best": 2, "population": 16}},
         "budget": {"steps": 200, "learning_rates": task["rates"], "seeds": 2, "stack": "stacked"},
         "stop": {"generations": 30},
     }  # fmt: skip

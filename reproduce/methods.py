@@ -36,7 +36,15 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "nsga2": {"method": "nsga2", "population": 60},
     "islands": {"method": "islands", "population": 15, "elites": 1, "islands": 4},
     "map_elites": {"method": "map_elites", "first": 60, "batch": 40},
-}
+    "glo, two stages": {
+        "method": "glo",
+        "population": 60,
+        "elites": 4,
+        "generations": 3,
+        "coefficients": {"best": 2, "population": 16},
+    },
+    "taylor": {"method": "taylor"},
+}  # fmt: skip
 
 # The base problems: what to train, at which cost, how many trained candidates, how many seeds of the search.
 TASKS: Mapping[str, Mapping[str, Any]] = {
@@ -85,7 +93,7 @@ def searches(place: Place, task: str) -> list[Piece]:
 
 def piece_name(task: str, method: str, seed: int) -> str:
     """Name a search's piece."""
-    return f"{task}-{method}-{seed + 1}".replace(" ", "_")
+    return f"{task}-{method}-{seed + 1}".replace(" ", "_").replace(",", "")
 
 
 def _by_method(found: Mapping[str, Any], task: str) -> dict[str, list[Any]]:
