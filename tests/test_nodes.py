@@ -24,9 +24,9 @@ def test_a_lost_node_and_shot_workers_change_nothing() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert ", equal;" in done.stdout
-    lost, retried = (int(re.search(rf"(\d+) {word}", done.stdout)[1]) for word in ("lost", "tried again"))
-    assert lost >= 3
-    assert retried >= 1
+    lost = re.search(r"(\d+) lost", done.stdout)  # how many were at work when they were shot is a matter of chance
+    assert lost is not None, done.stdout
+    assert int(lost[1]) >= 3
 
 
 def test_facts_of_a_machine_are_those_that_decide_and_plain() -> None:

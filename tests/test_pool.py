@@ -184,7 +184,7 @@ def written():
 def test_a_job_that_nobody_can_be_blamed_for_is_tried_candidate_by_candidate(monkeypatch):
     asked = []
 
-    def judge(job, task, stop):
+    def judge(job, task, stop=None):
         asked.append([number for number, _, _ in job.candidates])
         return Report((), "training did not end within 1 s", State.TIMED_OUT)
 

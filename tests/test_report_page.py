@@ -76,8 +76,8 @@ def evil_run(path):
     names = (EVIL[0], EVIL[3], EVIL[9], "gce")
     facts = {"name": EVIL[0], "metric": EVIL[1], "ended": EVIL[4], "stack_reason": EVIL[5]}
     facts["finals"] = {**finals(formula_of(297), names, EVIL[1]), "sentence": EVIL[7]}
-    session = {"started": EVIL[2], "workers": EVIL[3], "platform": EVIL[9], "cpus": [EVIL[8]], "seconds": "x"}
-    facts["sessions"] = [{**session, "versions": {EVIL[0]: EVIL[1], "torch": EVIL[2]}}, "no session"]
+    session = {"started": EVIL[2], "workers": 2, "platform": EVIL[9], "cpus": 4, "seconds": 1.0}
+    facts["sessions"] = [{**session, "versions": {EVIL[0]: EVIL[1], "torch": EVIL[2]}}]
     return make_run(path, 300, text=lambda number: EVIL[number % len(EVIL)], **facts)
 
 

@@ -129,7 +129,7 @@ def test_a_search_keeps_little_of_each_candidate(monkeypatch: pytest.MonkeyPatch
     count, batch = 20_000, 2_000
     search = make_search("random", load_grammar("compact"), JUDGE, 0, {"batch": batch})
     tree = parse_tree("mul(t, p)", load_grammar("compact"))
-    monkeypatch.setattr(search._method, "propose", lambda rng: Draft(tree))
+    monkeypatch.setattr(search._method, "propose", lambda rng, number: Draft(tree))
     monkeypatch.setattr(search._prober, "look", lambda words, text: Finding(search_digest(next(numbers))))
     numbers = iter(range(2 * count))
     tracemalloc.start()

@@ -37,7 +37,7 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> list[FakePool]:
     made: list[FakePool] = []
 
     @contextmanager
-    def opened(spec: Any, crew: Crew) -> Any:
+    def opened(spec: Any, crew: Crew, task: Any = None) -> Any:
         targets = make_task(spec).test()[1].numpy()
         made.append(FakePool(targets=targets, skill=lambda text: SKILL[text]))
         yield made[-1]

@@ -24,7 +24,7 @@ PLACES: dict[str, tuple[tuple[str, str], ...]] = {
         ("symloss.running.session", "opened_pool"), ("symloss.running.run", "search_run"),
     ),
     "screening": (("symloss.judging.screen", "Screen.check"), ("symloss.running.store", "RunStore.write_batch")),
-    "training": (("symloss.judging.serial_pool", "judge"), ("symloss.running.store", "RunStore.write_outcomes")),
+    "training": (("symloss.judging.desk", "judge"), ("symloss.running.store", "RunStore.write_outcomes")),
     "commit": (("symloss.running.store", "RunStore._commit"),),
     "telling": (("symloss.running.store", "RunStore.write_told"),),
     "finals": (("symloss.running.run", "run_finals"), ("symloss.running.store", "RunStore.write_trial")),
