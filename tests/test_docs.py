@@ -31,6 +31,9 @@ BLOCK = re.compile(
 SHELL = ("sh", "bash", "shell", "console")
 LANGUAGES = ("", "text", "toml", "python", "json", *SHELL)
 HARMLESS = (
+    "pip install ", ". .venv/bin/activate", "make", "cd ", "git ", "python -m pytest ", "python -m reproduce",
+    "python -m tests.", "python -m benchmarks.",
+)  # fmt: skip
     "pip install ",
     ". .venv/bin/activate",
     "make",
@@ -110,7 +113,7 @@ def test_every_block_of_a_page_runs(page: str, reader: Path, capsys: pytest.Capt
 def check_command(line: str, page: str) -> None:
     """Refuse a command that does not exist, or has no such option."""
     if line.startswith("make "):
-        targets = [word for word in line.split(" #")[0].split()[1:] if word.isalpha()]
+        targets = [word for word in shlex.split(line, comments=True)[1:] if word.isalpha()]
         known = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert set(targets) <= set(known), f"{page}: {line}"
         return

@@ -45,7 +45,7 @@ def test_a_directory_that_may_not_be_written(run, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("symloss.language.files.os.open", refuse)
+    monkeypatch.setattr("symloss.language.files.os.fsync", refuse)
     with pytest.raises(RunError, match=r"cannot be written.*Give another file with -o"):
         write_report(run)
 
