@@ -34,16 +34,6 @@ HARMLESS = (
     "pip install ", ". .venv/bin/activate", "make", "cd ", "git ", "python -m pytest ", "python -m reproduce",
     "python -m tests.", "python -m benchmarks.",
 )  # fmt: skip
-    "pip install ",
-    ". .venv/bin/activate",
-    "make",
-    "cd ",
-    "git ",
-    "python -m pytest ",
-    "python -m reproduce",
-    "python -m tests.chaos",
-    "python -m benchmarks.",
-)
 
 
 @dataclass(frozen=True)
