@@ -539,7 +539,7 @@ class Impatient(Silent):
         os.kill(os.getpid(), int(sys.argv[2]))
 
 if __name__ == "__main__":
-    small = ["search.population=12", "search.elites=2", "budget.steps=3000", "budget.cohort=1"]
+    small = ["search.population=60", "search.elites=2", "budget.steps=3000", "budget.cohort=1"]
     small += ["budget.rungs=[]", "budget.stack=single"]
     try:
         search("noisy_digits", sys.argv[1], workers=1, overrides=small, observer=Impatient())
