@@ -190,7 +190,7 @@ def test_a_job_that_nobody_can_be_blamed_for_is_tried_candidate_by_candidate(mon
 
     monkeypatch.setattr("symloss.judging.desk.judge", judge)
     found = results(SerialPool(DIGITS), jobs(["-t*log(p)", "(t - p)**2"]))
-    assert asked == [[0, 1], [0], [1]]
+    assert asked[-3:] == [[0, 1], [0], [1]]  # the desk has warmed up before
     assert states(found) == {0: ["timed_out"] * 2}
 
 
