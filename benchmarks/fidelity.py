@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.problems import images
 from benchmarks.ranks import Measured, best_share, cut_loss, measured, steps_spent, tau
+from benchmarks.record import rounded, write_table
 from symloss.language.candidate import Outcome, State
 from symloss.running.run import resume, search
 from symloss.running.store import RunStore
@@ -227,15 +228,11 @@ def write_tables(document: Mapping[str, Any]) -> None:
         "images": rank_table(document["images"]),
         "searches": search_table(document["searches"]),
     }
-    text = DOCUMENT.read_text(encoding="utf-8")
-    for name, table in parts.items():
-        begin, end = f"<!-- {name}: written by benchmarks.fidelity -->", f"<!-- {name}: end -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
-    DOCUMENT.write_text(text, encoding="utf-8")
+    for name, rows in parts.items():
+        write_table(DOCUMENT, name, rows, "benchmarks.fidelity")
 
 
-def rank_table(part: Mapping[str, Any]) -> str:
+def rank_table(part: Mapping[str, Any]) -> list[list[str]]:
     """Lay out rank fidelity step by step."""
     head = ["step", "tau, 1 seed", "2 seeds", "4 seeds", "better half"]
     truth = ["truth, 1 seed", "4 seeds"] if part["has_truth"] else []
@@ -246,32 +243,17 @@ def rank_table(part: Mapping[str, Any]) -> str:
         cuts = row.get("cuts") or {}
         cells += [f"{cuts[f]['lost']:.0%}, {cuts[f]['saved']:.0%}" if cuts else "" for f in map(str, FACTORS)]
         lines.append(cells)
-    return markdown(lines)
+    return lines
 
 
-def search_table(rows: list[Mapping[str, Any]]) -> str:
+def search_table(rows: list[Mapping[str, Any]]) -> list[list[str]]:
     """Lay out what the searches found."""
     lines = [["rungs", "steps", "best found, fresh seeds", "test", "in the search", "no rungs, as many steps"]]
     for row in rows:
         columns = ("fresh", "test", "searched", "without_rungs_for_as_many_steps")
         cells = [f"{fmean(row[key]):.4f} ± {stdev(row[key]) if len(row[key]) > 1 else 0:.4f}" for key in columns]
         lines.append([row["name"], f"{row['share_of_steps']:.0%}", *cells])
-    return markdown(lines)
-
-
-def markdown(lines: list[list[str]]) -> str:
-    """Lay out rows as a table, the first as its head."""
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([rows[0], "| " + " | ".join("---" for _ in lines[0]) + " |", *rows[1:]])
-
-
-def rounded(value: Any) -> Any:
-    """Round to what the figures can carry; keys become texts, as in JSON."""
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    if isinstance(value, Mapping):
-        return {str(key): rounded(each) for key, each in value.items()}
-    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
+    return lines
 
 
 if __name__ == "__main__":

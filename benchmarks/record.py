@@ -19,23 +19,28 @@ def write_record(name: str, figures: Mapping[str, Any]) -> Path:
     document = {"benchmark": name, "taken": time.strftime("%Y-%m-%d", time.gmtime()), "machine": facts, **figures}
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(_rounded(document), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(rounded(document), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return path.relative_to(RESULTS.parent.parent)
 
 
-def write_table(document: Path, name: str, rows: Sequence[Sequence[str]]) -> None:
-    """Write a table, its head first, between the markers of its name in a document."""
+def write_table(document: Path, name: str, rows: Sequence[Sequence[str]], author: str = "benchmarks") -> None:
+    """Write a table, its head first, between the markers of its name in a document.
+
+    Args:
+        author: what the first marker says that it is written by.
+    """
     head, *rest = ("| " + " | ".join(cells) + " |" for cells in rows)
     table = "\n".join([head, "|" + " --- |" * len(rows[0]), *rest])
-    begin, end = f"<!-- {name}: written by benchmarks -->", f"<!-- {name}: end -->"
+    begin, end = f"<!-- {name}: written by {author} -->", f"<!-- {name}: end -->"
     text = document.read_text(encoding="utf-8")
     before, after = text.split(begin)
     document.write_text(f"{before}{begin}\n{table}\n{end}{after.split(end)[1]}", encoding="utf-8")
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any, digits: int = 4) -> Any:
+    """Round every number in a document to significant digits."""
     if isinstance(value, float):
-        return float(f"{value:.4g}")
+        return float(f"{value:.{digits}g}")
     if isinstance(value, Mapping):
-        return {key: _rounded(each) for key, each in value.items()}
-    return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
+        return {str(key): rounded(each, digits) for key, each in value.items()}
+    return [rounded(each, digits) for each in value] if isinstance(value, list | tuple) else value

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import write_record
+from benchmarks.record import write_record, write_table
 from symloss.errors import ExperimentError
 from symloss.judging.batches import load
 from symloss.judging.plan import Plan
@@ -27,7 +27,6 @@ from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "tasks.md"
-BEGIN, END = "<!-- costs: written by benchmarks.tasks -->", "<!-- costs: end -->"
 COHORT = 4  # candidates
 STEPS, SECONDS = 1000, 1.0  # at most of each are measured
 
@@ -44,7 +43,7 @@ def main() -> None:
         found[" ".join([name, *options.values()])] = cost = measured(task)
         print(name, options, cost, flush=True)
     print(write_record("tasks", {"tasks": found}))
-    write_table(found)
+    write_costs(found)
 
 
 def variants() -> list[tuple[str, dict[str, str]]]:
@@ -84,7 +83,7 @@ def step_seconds(task: Task, stacked: bool) -> float:
     return (time.process_time() - began) / taken / len(functions)
 
 
-def write_table(found: Mapping[str, Any]) -> None:
+def write_costs(found: Mapping[str, Any]) -> None:
     """Write the table between the markers of the document."""
     head = [
         "task",
@@ -107,10 +106,7 @@ def write_table(found: Mapping[str, Any]) -> None:
         ]
         for name, each in found.items()
     ]
-    lines = ["| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]]
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)
-    DOCUMENT.write_text("\n".join([f"{before}{BEGIN}", *lines, END]) + after.split(END)[1], encoding="utf-8")
+    write_table(DOCUMENT, "costs", [head, *rows], "benchmarks.tasks")
 
 
 def in_words(seconds: float) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.record import write_table
 from reproduce import glo_claim, glo_search, methods, transfer, xor
 from reproduce.study import RESULTS, Place, Study, write_figures
 from symloss.judging.tasks.datafiles import VARIABLE
@@ -44,21 +45,15 @@ def do(name: str, place: Place) -> None:
 
 def write_document() -> None:
     """Write the tables and pictures of all studies whose figures are there."""
-    text = DOCUMENT.read_text(encoding="utf-8")
     for name, study in STUDIES.items():
         path = RESULTS / f"{name}.json"
         if not path.exists():
             continue
         figures = json.loads(path.read_text(encoding="utf-8"))
         for table, lay_out in study.tables.items():
-            head, *rest = ("| " + " | ".join(cells) + " |" for cells in lay_out(figures))
-            lines = "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *rest])
-            begin, end = f"<!-- {table}: written by reproduce -->", f"<!-- {table}: end -->"
-            before, after = text.split(begin)
-            text = f"{before}{begin}\n{lines}\n{end}{after.split(end)[1]}"
+            write_table(DOCUMENT, table, lay_out(figures), "reproduce")
         if study.draw is not None:
             study.draw(figures, DOCUMENT.parent)
-    DOCUMENT.write_text(text, encoding="utf-8")
 
 
 def main() -> None:

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.record import rounded
 from symloss.judging.tasks.datafiles import VARIABLE
 from symloss.language.files import write_whole
 from symloss.running.machine import machine_facts
 
+DIGITS = 6  # of each figure, which is more than anything here is worth
 RESULTS = Path(__file__).parent / "results"
 Piece = tuple[str, Callable[..., Mapping[str, Any]], Mapping[str, Any]]  # name, what makes it, and its arguments
 
@@ -107,17 +109,8 @@ def write_figures(name: str, figures: Mapping[str, Any]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     document = {"study": name, "machine": machine_facts(None), **figures}
-    path.write_text(json.dumps(shortened(document), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(rounded(document, DIGITS), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path
-
-
-def shortened(value: Any) -> Any:
-    """Round to six digits, which is more than anything here is worth."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, Mapping):
-        return {str(key): shortened(each) for key, each in value.items()}
-    return [shortened(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def mean_interval(values: Sequence[float], resamples: int = 4000) -> tuple[float, float, float]:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.record import rounded
 from reproduce.__main__ import DOCUMENT, STUDIES
 from reproduce.methods import METHODS, RANDOM, TASKS, _difference, baseline_table, draw, table_of
 from reproduce.searches import best_at, spent, told_of
-from reproduce.study import Place, make_pieces, mean_interval, shortened
+from reproduce.study import DIGITS, Place, make_pieces, mean_interval
 from reproduce.xor import alike, direction
 from symloss.language.candidate import Measurement, Outcome, State
 from symloss.language.probing import Prober
@@ -114,7 +115,7 @@ def test_every_table_has_its_place_in_the_document() -> None:
 
 
 def test_figures_are_rounded() -> None:
-    assert shortened({"a": [0.123456789, (1, "x")]}) == {"a": [0.123457, [1, "x"]]}
+    assert rounded({"a": [0.123456789, (1, "x")]}, DIGITS) == {"a": [0.123457, [1, "x"]]}
     mean, low, high = mean_interval([1.0, 2.0, 3.0])
     assert low <= mean <= high
     assert np.isclose(mean, 2.0)
