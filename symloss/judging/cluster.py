@@ -14,12 +14,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import symloss
 from symloss.errors import ExperimentError, RunError
+from symloss.judging.environment import variable
 from symloss.judging.homes import HOME, hold, let_go, marked, sweep
 from symloss.judging.nodes import facts_of_node
 from symloss.judging.watcher import processes_of
@@ -182,34 +183,20 @@ def deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def with_home(home: Path) -> Iterator[None]:
+def with_home(home: Path) -> AbstractContextManager[None]:
     """Give Ray, which looks there for tokens, a home directory while it starts, where the system knows none."""
     try:
         Path.home()
     except RuntimeError:
-        os.environ["HOME"] = str(home)
-        try:
-            yield
-        finally:
-            del os.environ["HOME"]
-    else:
-        yield
+        return variable("HOME", str(home))
+    return nullcontext()
 
 
-@contextmanager
-def importable_symloss() -> Iterator[None]:
+def importable_symloss() -> AbstractContextManager[None]:
     """Let workers import the symloss that runs here, installed or not: they inherit this while Ray starts."""
     before = os.environ.get("PYTHONPATH")
     here = str(Path(symloss.__file__).parent.parent)
-    os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+    return variable("PYTHONPATH", os.pathsep.join([here, *([before] if before else [])]))
 
 
 def shell() -> type:

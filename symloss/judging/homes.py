@@ -10,12 +10,12 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from symloss.judging import watcher
+from symloss.judging.environment import variable
 
 LOCK = "driver.lock"
 HOME = "symloss-"  # begins the name of a home, which tempfile completes by 8 letters
@@ -64,18 +64,9 @@ def _watcher_of(home: Path) -> subprocess.Popen[bytes] | None:
         return None
 
 
-@contextmanager
-def marked(home: Path) -> Iterator[None]:
+def marked(home: Path) -> AbstractContextManager[None]:
     """Let the processes that the block starts, and theirs, carry the home's mark."""
-    before = os.environ.get(watcher.MARK)
-    os.environ[watcher.MARK] = str(home)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[watcher.MARK]
-        else:
-            os.environ[watcher.MARK] = before
+    return variable(watcher.MARK, str(home))
 
 
 def sweep(parent: str) -> None:

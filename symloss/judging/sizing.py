@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from symloss.disk import size_words
 from symloss.errors import ExperimentError
 from symloss.judging.batches import load
 from symloss.judging.kernel import Function
@@ -55,7 +56,7 @@ def choose_size(function: Function, task: Task, plan: Plan, cohort: int, clock: 
     if not fitting:
         return Size(0, _too_large(task, free, each))
     limit = min(cohort, fitting)
-    cut = f"; a cohort of {cohort} is cut to fit {_in_words(plan.memory)}" if fitting < cohort else ""
+    cut = f"; a cohort of {cohort} is cut to fit {size_words(plan.memory)}" if fitting < cohort else ""
     if limit == 1 or not _is_free_of_company(function, task, plan):
         return Size(limit * each, f"{limit} candidates a stack, all that train together{cut}")
     times = _times(function, task, plan, limit, clock)
@@ -101,18 +102,10 @@ def _too_large(task: Task, plan: Plan, each: int) -> str:
     needed, shared = bytes_per_member(task, plan), bytes_of_judged(task, plan)
     if not members_that_fit(task, plan):
         raise ExperimentError(
-            f"task '{task.name}': training one model takes about {_in_words(needed + shared)}, and [budget] memory is "
-            f"{_in_words(plan.memory)}; raise it, or choose a smaller model or batch."
+            f"task '{task.name}': training one model takes about {size_words(needed + shared)}, and [budget] memory is "
+            f"{size_words(plan.memory)}; raise it, or choose a smaller model or batch."
         )
     return (
-        f"the {each} models of one candidate would take about {_in_words(each * needed + shared)} together, over the "
-        f"{_in_words(plan.memory)} of [budget] memory, so they train one by one"
+        f"the {each} models of one candidate would take about {size_words(each * needed + shared)} together, over the "
+        f"{size_words(plan.memory)} of [budget] memory, so they train one by one"
     )
-
-
-def _in_words(size: float) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.3g} {unit}"
-        size /= 1024
-    return f"{size:.3g} GiB"
