@@ -234,6 +234,16 @@ def adopt_entry(name: str) -> None:
     plugins.adopt("zoo", ZOO, name, plugins.record_of(ZooEntry, lambda record: record.name))
 
 
+def named_or_read(text: str, slot: str) -> Formula:
+    """Return a published formula by its name, or any other by its text.
+
+    Raises:
+        FormulaError: it is neither a published name nor a formula of the slot.
+    """
+    adopt_entry(text)
+    return zoo[text] if text in ZOO else parse(text, slot)
+
+
 @functools.cache
 def _parsed(name: str) -> Formula:
     return parse(ZOO[name].text, ZOO[name].slot)

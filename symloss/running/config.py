@@ -334,7 +334,7 @@ def _initial(given: Any, place: str, folder: Path) -> Any:
     if not given.endswith(".json"):
         return given
     try:
-        return read_loss(folder / Path(given).expanduser()).formula.text
+        return read_loss(folder / expanded(given)).formula.text
     except SymlossError as error:
         raise ExperimentError(f"{place}: [search] initial: {error}") from error
 

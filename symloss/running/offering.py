@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from symloss.errors import FormulaError, GrammarError, RunError
 from symloss.judging.stacking import choose_stacking
 from symloss.judging.tasks import make_task
-from symloss.language.candidate import Candidate, Outcome, State
+from symloss.language.candidate import Candidate, State
 from symloss.language.grammar import load_grammar, read_grammar
+from symloss.language.tree import Tree
 from symloss.running.config import Experiment, check_fit, read_experiment, resolved
 from symloss.running.course import Course
 from symloss.running.finals import Finals
@@ -88,15 +89,14 @@ class OpenRun:
         Raises:
             RunError: the run was interrupted; what was judged so far is kept, and `open_run(directory)` goes on.
         """
-        texts = list(formulas)
-        faults = {place: fault for place, text in enumerate(texts) if (fault := self._fault(text))}
-        sound = [text for place, text in enumerate(texts) if place not in faults]
-        told = iter(self._taken(self._session.search.offer(sound)) if sound else [])
+        read = [self._read(text) for text in formulas]
+        trees = [tree for _, tree in read if isinstance(tree, Tree)]
+        answers = iter(self._answers(self._session.search.offer(trees)) if trees else [])
         return [
-            Answer(text, None, State.REJECTED.value, faults[place], None, None, None)
-            if place in faults
-            else self._answer(text, next(told))
-            for place, text in enumerate(texts)
+            replace(next(answers), text=text)
+            if isinstance(tree, Tree)
+            else Answer(text, None, State.REJECTED.value, tree, None, None, None)
+            for text, tree in read
         ]
 
     def step(self, n: int | None = None) -> list[Answer]:
@@ -105,7 +105,7 @@ class OpenRun:
         Args:
             n: how many candidates; None for one generation.
         """
-        return [self._answer(each.text, each) for each in self._taken(self._session.search.ask(n))]
+        return self._answers(self._session.search.ask(n))
 
     def best(self, k: int = 1) -> list[Entry]:
         """Return the k fittest formulas, fittest first; their `fitness` is larger for better ones."""
@@ -120,12 +120,12 @@ class OpenRun:
         self._session.store.write_meta({"ended": "the offers are over"})
         return hold_finals(self._session)
 
-    def _fault(self, text: str) -> str:
+    def _read(self, text: str) -> tuple[str, Tree | str]:
+        """Return a text with its tree, or with why it has none."""
         try:
-            self._session.search.read(text)
+            return text, self._session.search.read(text)
         except (FormulaError, GrammarError) as error:
-            return f"no formula: {error}"
-        return ""
+            return text, f"no formula: {error}"
 
     def _taken(self, candidates: Sequence[Candidate]) -> list[Told]:
         if not candidates:
@@ -135,11 +135,15 @@ class OpenRun:
             raise RunError(f"{self.directory}: the run was interrupted; open_run('{self.directory}') goes on with it.")
         return told
 
-    def _answer(self, text: str, told: Told) -> Answer:
-        outcome: Outcome = self._session.store.outcomes(told.number, told.number)[told.number]
+    def _answers(self, candidates: Sequence[Candidate]) -> list[Answer]:
+        told = self._taken(candidates)
+        kept = self._session.store.outcomes(told[0].number, told[-1].number) if told else {}
+        return [self._answer(each, kept[each.number].reason) for each in told]
+
+    def _answer(self, told: Told, reason: str) -> Answer:
         formula = None if told.formula is None else told.formula.text
         fitness = None if told.fitness == FAILED else self._sign * told.fitness
-        return Answer(text, formula, told.state.value, outcome.reason, fitness, told.complexity, told.number)
+        return Answer(told.text, formula, told.state.value, reason, fitness, told.complexity, told.number)
 
 
 @contextmanager

@@ -58,10 +58,12 @@ class Recall:
         """Issue again what the store holds of a batch that is to be judged; nothing where it holds nothing of it."""
         first = self._next - self._sizes[number] if number < len(self._sizes) else self._next
         own = takewhile(lambda each: each.batch == number, self._store.candidates(first))
-        texts = [each.text for each in own]
-        if not texts:
+        stored = list(own)
+        if not stored:
             return []
-        return self._search.offer(texts) if self._is_offered(first) else self._search.ask(len(texts))
+        if stored[0].variation == OFFERED:
+            return self._search.offer([self._search.read(each.text) for each in stored])
+        return self._search.ask(len(stored))
 
     def _is_offered(self, number: int) -> bool:
         return any(each.variation == OFFERED for each in self._store.candidates(number, number))

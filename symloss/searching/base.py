@@ -135,26 +135,19 @@ class Search:
         self._refuse_untold()
         if self._barren >= self._settings.patience:
             return []
-        count = self._method.batch() if n is None else n
-        self._asked = [self._issue(self._issued + i) for i in range(count)]
-        self._issued += count
-        return [candidate for candidate, _ in self._asked]
+        return self._issue([None] * (self._method.batch() if n is None else n))
 
-    def offer(self, texts: Sequence[str]) -> list[Candidate]:
+    def offer(self, trees: Sequence[Tree]) -> list[Candidate]:
         """Issue candidates that somebody else proposes, in place of the method's own; the method learns from them, too.
 
         Args:
-            texts: of trees or formulas of the grammar's slot.
+            trees: see `read`.
 
         Raises:
             RunError: the last batch was not told yet.
-            FormulaError: a text is no formula.
         """
         self._refuse_untold()
-        trees = [self.read(text) for text in texts]
-        self._asked = [self._offered(self._issued + place, tree) for place, tree in enumerate(trees)]
-        self._issued += len(trees)
-        return [candidate for candidate, _ in self._asked]
+        return self._issue([Draft(tree, (), OFFERED) for tree in trees])
 
     def read(self, text: str) -> Tree:
         """Read a tree's or a formula's text as a tree.
@@ -166,12 +159,6 @@ class Search:
             return StoredTree(text, self._grammar).read()
         except GrammarError:  # no tree's text, so it is a formula's
             return plant(parse(text, self._grammar.slot), self._grammar)
-
-    def _offered(self, number: int, tree: Tree) -> tuple[Candidate, Tree]:
-        finding = self._prober.look(tree.nodes, tree.text)
-        self._proposed.add(finding.digest)
-        seed = candidate_seed(self._seed, number)
-        return Candidate(number, tree.text, self._grammar.slot, finding, (), OFFERED, seed), tree
 
     def _refuse_untold(self) -> None:
         if self._asked:
@@ -215,27 +202,36 @@ class Search:
             self._enter(each)
         self._method.absorb([individual(each, StoredTree(each.text, self._grammar)) for each in told])
 
-    def _issue(self, number: int) -> tuple[Candidate, Tree]:
+    def _issue(self, drafts: Sequence[Draft | None]) -> list[Candidate]:
+        """Issue a batch; where there is no draft, the method makes one."""
+        first = self._issued
+        self._asked = [self._candidate(first + place, draft) for place, draft in enumerate(drafts)]
+        self._issued += len(drafts)
+        return [candidate for candidate, _ in self._asked]
+
+    def _candidate(self, number: int, draft: Draft | None) -> tuple[Candidate, Tree]:
         seed = candidate_seed(self._seed, number)
-        draft, finding = self._fresh_draft(random.Random(seed), number)
+        if draft is None and number < len(self._first):
+            draft = Draft(self._first[number], (), WARM_START)
+        made, finding = self._fresh_draft(random.Random(seed), number) if draft is None else self._looked_at(draft)
         self._proposed.add(finding.digest)
-        text, slot = draft.tree.text, self._grammar.slot
-        return Candidate(number, text, slot, finding, draft.parents, draft.variation, seed), draft.tree
+        text, slot = made.tree.text, self._grammar.slot
+        return Candidate(number, text, slot, finding, made.parents, made.variation, seed), made.tree
+
+    def _looked_at(self, draft: Draft) -> tuple[Draft, Finding]:
+        return draft, self._prober.look(draft.tree.nodes, draft.tree.text)
 
     def _fresh_draft(self, rng: random.Random, number: int) -> tuple[Draft, Finding]:
-        if number < len(self._first):
-            draft = Draft(self._first[number], (), WARM_START)
-            return draft, self._prober.look(draft.tree.nodes, draft.tree.text)
         tries = self._settings.fresh
         drafts = chain(
             (self._method.propose(rng, number) for _ in repeat(None, 1 + tries)),
             (self._spare(rng) for _ in repeat(None, tries)),
         )
-        for draft in drafts:
-            finding = self._prober.look(draft.tree.nodes, draft.tree.text)
+        for looked_at in map(self._looked_at, drafts):
+            finding = looked_at[1]
             if not finding.is_void and finding.digest not in self._proposed:
                 break
-        return draft, finding
+        return looked_at
 
     def _spare(self, rng: random.Random) -> Draft:
         spare: Callable[[random.Random], Draft] | None = getattr(self._method, "spare", None)
@@ -246,7 +242,7 @@ class Search:
         if twin is not None and twin >= len(self._origins):
             raise RunError(f"search: candidate {number} is told to be the twin of {twin}, which was not told before.")
         origin = number if twin is None else self._origins[twin]
-        scored = self._judge.fitness(outcome) if twin is None else self._fitness[twin]
+        scored, robust = self._judge.scores(outcome) if twin is None else (self._fitness[twin], self._robustness[twin])
         promise = self._judge.promise(outcome) if twin is None else self._promises.get(origin, NO_PROMISE)
         formula = outcome.formula
         if twin is not None and scored > FAILED:
@@ -261,7 +257,7 @@ class Search:
             complexity=tree.size if outcome.formula is None else outcome.formula.complexity,
             formula=formula,
             promise=promise,
-            robustness=self._judge.robustness(outcome) if twin is None else self._robustness[twin],
+            robustness=robust,
             worth_training=not candidate.finding.failed and twin is None,
         )
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symloss.errors import ExperimentError, FormulaError, SymlossError
-from symloss.language.formula import Formula, parse
+from symloss.language.formula import Formula
 from symloss.language.grammar import Grammar
 from symloss.language.probing import prefix
 from symloss.language.template import PLACES, with_coefficients
 from symloss.language.tree import Tree
-from symloss.language.zoo import ZOO, adopt_entry, zoo
+from symloss.language.zoo import named_or_read
 from symloss.searching.base import Draft, SearchSettings
 from symloss.searching.cma import NumberSearch, NumberSettings
 from symloss.searching.selection import Individual
@@ -127,9 +127,7 @@ def _line(text: str, grammar: Grammar, settings: CoefficientSettings) -> Line:
 def _formula(text: str, slot: str) -> Formula:
     """Return a published formula by its name, or any other by its text."""
     try:
-        if text.isidentifier():
-            adopt_entry(text)
-        formula = zoo[text] if text in ZOO else parse(text, slot)
+        formula = named_or_read(text, slot)
     except SymlossError as error:
         hint = " (Or give a published name: `symloss list zoo`.)" if text.isidentifier() else ""
         raise ExperimentError(f"[search] formulas: '{text[:80]}' cannot be read. {error}{hint}") from error

@@ -46,7 +46,7 @@ class Judge:
         Raises:
             ExperimentError: the outcome was not measured by this metric.
         """
-        return max(self._by_rate(outcome).values(), default=FAILED)
+        return self.scores(outcome)[0]
 
     def best_learning_rate(self, outcome: Outcome) -> float | None:
         """Return the learning rate that `fitness` took, the lowest of equally good ones; None for a failure."""
@@ -58,12 +58,17 @@ class Judge:
 
         A loss whose fitness hangs on its learning rate has little; one that failed at a neighbouring rate has none.
         """
+        return self.scores(outcome)[1]
+
+    def scores(self, outcome: Outcome) -> tuple[float, float]:
+        """Return `fitness` and `robustness` from one look at the measurements."""
         by_rate = self._by_rate(outcome)
-        if max(by_rate.values(), default=FAILED) == FAILED:
-            return FAILED
-        rates = sorted(by_rate)
-        best = max(range(len(rates)), key=lambda place: by_rate[rates[place]])
-        return min(by_rate[rate] for rate in rates[max(0, best - 1) : best + 2])
+        fitness = [by_rate[rate] for rate in sorted(by_rate)]
+        best = max(fitness, default=FAILED)
+        if best == FAILED:
+            return FAILED, FAILED
+        place = fitness.index(best)
+        return best, min(fitness[max(0, place - 1) : place + 2])
 
     def promise(self, outcome: Outcome) -> Promise:
         """Return how far a STOPPED candidate came and how it stood there, at its best learning rate; more is better.

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from symloss.errors import ExperimentError, SymlossError
-from symloss.language.formula import parse
 from symloss.language.grammar import Grammar
 from symloss.language.planting import plant
 from symloss.language.tree import Tree
-from symloss.language.zoo import ZOO, adopt_entry, zoo
+from symloss.language.zoo import named_or_read
 
 WARM_START = "warm start"
 
@@ -25,9 +24,8 @@ def plant_all(texts: Iterable[str], grammar: Grammar) -> list[Tree]:
 
 
 def _planted(text: str, grammar: Grammar) -> Tree:
-    adopt_entry(text)
     try:
-        return plant(zoo[text] if text in ZOO else parse(text, grammar.slot), grammar)
+        return plant(named_or_read(text, grammar.slot), grammar)
     except SymlossError as error:
         raise ExperimentError(
             f"[search] initial: '{text}' cannot begin the search: {error} Allowed: formulas of the slot "
