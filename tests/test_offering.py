@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 import symloss
-import symloss.running.offering
 import symloss.running.run
 import symloss.running.session
-from symloss.errors import RunError
+from symloss.errors import DiskError, RunError
 from symloss.judging.stacking import Decision
 from symloss.running.run import resume
 from symloss.running.store import RunStore
@@ -41,8 +40,7 @@ class Pools:
 def pools() -> Iterator[Pools]:
     made = Pools()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (symloss.running.run, symloss.running.offering):
-            patch.setattr(module, "choose_stacking", lambda *asked: Decision("single", "told so"))
+        patch.setattr(symloss.running.run, "choose_stacking", lambda *asked: Decision("single", "told so"))
         patch.setattr(symloss.running.session, "make_pool", made)
         yield made
 
@@ -129,3 +127,18 @@ def test_a_run_that_is_open_lets_no_other_driver_in(tmp_path: Path, pools: Pools
         run.offer(["-t*p"])
         with pytest.raises(RunError, match="in use by another driver"), symloss.open_run(tmp_path / "run"):
             pass
+
+
+def test_an_open_run_is_looked_after_as_any_other(
+    tmp_path: Path, pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(symloss.running.run, "room_needed", lambda *asked: 2**70)
+    with pytest.raises(DiskError, match="cannot hold a run"), symloss.open_run(table(), tmp_path / "run"):
+        pass
+    monkeypatch.undo()
+    with (
+        pytest.raises(RunError, match="No Ray cluster can be reached"),
+        symloss.open_run(table(), tmp_path / "run", address="127.0.0.1:1"),
+    ):
+        pass
+    assert not (tmp_path / "run").exists()

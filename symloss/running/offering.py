@@ -12,23 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import FormulaError, GrammarError, RunError
-from symloss.judging.stacking import choose_stacking
-from symloss.judging.tasks import make_task
 from symloss.language.candidate import Candidate, State
-from symloss.language.grammar import load_grammar, read_grammar
 from symloss.language.tree import Tree
-from symloss.running.config import Experiment, check_fit, read_experiment, resolved
+from symloss.running.config import Experiment
 from symloss.running.course import Course
 from symloss.running.finals import Finals
 from symloss.running.observer import Observer, Silent
-from symloss.running.planning import plan_trainings
-from symloss.running.run import hold_finals, read_given, set_up
-from symloss.running.rundir import check_vacant, default_directory, find_run, make_directory, read_text
-from symloss.running.session import Crew, Session, Work, opened
+from symloss.running.run import hold_finals, kept_work, new_work, pausing
+from symloss.running.session import Crew, Session, opened
 from symloss.searching.archive import Entry
 from symloss.searching.fitness import FAILED
 from symloss.searching.told import Told
-from symloss.settings import read_toml
 
 
 @dataclass(frozen=True)
@@ -164,35 +158,11 @@ def open_run(
     Raises:
         ExperimentError: the experiment cannot be run.
         RunError: the directory cannot be used, or the pool fails.
+        PausedError: the disk takes no more; what was written stays.
     """
     crew, watching = Crew(workers, address), observer or Silent()
-    with _work(experiment, out, overrides) as work, opened(work, crew, watching) as session:
-        watching.started(work.run.path, work.experiment, bool(session.earlier))
+    is_run = isinstance(experiment, str | Path) and (Path(experiment) / "run.sqlite").exists()
+    work = kept_work(str(experiment)) if is_run else new_work(experiment, out, overrides, address)
+    with work as kept, pausing(kept), opened(kept, crew, watching) as session:
+        watching.started(kept.run.path, kept.experiment, bool(session.earlier))
         yield OpenRun(session)
-
-
-@contextmanager
-def _work(
-    experiment: str | Path | Mapping[str, Any] | Experiment, out: str | Path | None, overrides: Iterable[str]
-) -> Iterator[Work]:
-    if isinstance(experiment, str | Path) and (Path(experiment) / "run.sqlite").exists():
-        run = find_run(experiment)
-        with run.locked():
-            place = str(run.experiment)
-            kept = read_experiment(read_toml(read_text(run.experiment), place), place, run.path)
-            grammar = read_grammar(read_text(run.grammar), str(run.grammar))
-            yield Work(run, kept, grammar, make_task(kept.task))
-        return
-    read = read_given(experiment, overrides)
-    grammar, task = load_grammar(read.grammar), make_task(read.task)
-    check_fit(read, grammar, task)
-    settled = resolved(read, task.learning_rates)
-    path = Path(out) if out is not None else default_directory(read.name)
-    check_vacant(path)
-    stacking = choose_stacking(task, plan_trainings(settled), settled.budget.cohort)
-    work = Work(make_directory(path), settled, grammar, task)
-    with work.run.locked():
-        check_vacant(path)
-        with work.run.begun():
-            set_up(work, stacking)
-        yield work

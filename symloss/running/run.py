@@ -3,8 +3,8 @@
 All that a search learns comes out of the run store, so a resume is the same loop over outcomes that are there already.
 """
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,23 +149,7 @@ def search(
         >>> result = search("noisy_digits", workers=2, overrides=["stop.generations=3"])
         >>> result.winner, result.finals.sentence
     """
-    read = read_given(experiment, overrides)
-    grammar, task = load_grammar(read.grammar), make_task(read.task)
-    check_fit(read, grammar, task)
-    settled = resolved(read, task.learning_rates)
-    plan_search(settled, grammar, task)  # whatever is wrong with it is said before anything is made
-    path = Path(out) if out is not None else default_directory(read.name)
-    check_vacant(path)
-    check_room(path, room_needed(settled, task))
-    if address is not None:
-        check_reachable(address)
-    # The measurement takes seconds, in which a person may think again: nothing is made before it.
-    stacking = choose_stacking(task, plan_trainings(settled), settled.budget.cohort)
-    work = Work(make_directory(path), settled, grammar, task)
-    with work.run.locked():
-        check_vacant(path)  # again: another driver may have been here in the meantime
-        with work.run.begun():
-            set_up(work, stacking)
+    with new_work(experiment, out, overrides, address) as work:
         return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=False)
 
 
@@ -187,6 +171,41 @@ def resume(
         PausedError: the disk takes no more; what was written stays.
         ExperimentError: an override would change what the results so far depend on.
     """
+    with kept_work(directory, overrides) as work:
+        return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=True)
+
+
+@contextmanager
+def new_work(
+    experiment: str | Path | Mapping[str, Any] | Experiment,
+    out: str | Path | None = None,
+    overrides: Iterable[str] = (),
+    address: str | None = None,
+) -> Iterator[Work]:
+    """Set up a new run, and keep other drivers out of it while the block runs; the arguments are those of `search`."""
+    read = read_given(experiment, overrides)
+    grammar, task = load_grammar(read.grammar), make_task(read.task)
+    check_fit(read, grammar, task)
+    settled = resolved(read, task.learning_rates)
+    plan_search(settled, grammar, task)  # whatever is wrong with it is said before anything is made
+    path = Path(out) if out is not None else default_directory(read.name)
+    check_vacant(path)
+    check_room(path, room_needed(settled, task))
+    if address is not None:
+        check_reachable(address)
+    # The measurement takes seconds, in which a person may think again: nothing is made before it.
+    stacking = choose_stacking(task, plan_trainings(settled), settled.budget.cohort)
+    work = Work(make_directory(path), settled, grammar, task)
+    with work.run.locked():
+        check_vacant(path)  # again: another driver may have been here in the meantime
+        with work.run.begun():
+            set_up(work, stacking)
+        yield work
+
+
+@contextmanager
+def kept_work(directory: str | Path, overrides: Iterable[str] = ()) -> Iterator[Work]:
+    """Read what a run works on, and keep other drivers out of it while the block runs; see `resume`."""
     run = find_run(directory)
     with run.locked():
         place = str(run.experiment)
@@ -197,8 +216,7 @@ def resume(
         check_fit(experiment, grammar, task)  # before the change is kept: it would stand in every later resume's way
         if experiment != kept:
             _change(run, kept, experiment)
-        work = Work(run, experiment, grammar, task)
-        return _drive(work, Crew(workers, address), observer or usual_observer(), resumed=True)
+        yield Work(run, experiment, grammar, task)
 
 
 def set_up(work: Work, stacking: Decision) -> None:
@@ -221,17 +239,25 @@ def _change(run: RunDirectory, kept: Experiment, experiment: Experiment) -> None
 
 
 def _drive(work: Work, crew: Crew, observer: Observer, resumed: bool) -> RunResult:
+    try:
+        with pausing(work):
+            return _sit(work, crew, observer, resumed)
+    except SystemExit as ended:
+        raise ForcedExit(ended.code, work.run.path) from ended
+
+
+@contextmanager
+def pausing(work: Work) -> Iterator[None]:
+    """Tell where a run lies if that matters, and how it goes on should its disk take no more."""
     tell_network(work.run.path)
     try:
-        return _sit(work, crew, observer, resumed)
+        yield
     except DiskError as error:
         needed = size_words(room_needed(work.experiment, work.task))
         raise PausedError(
             f"{error} The run is paused, and what it had written stays. When its disk takes files again (a run needs "
             f"up to {needed}), go on with: symloss resume {work.run.path}"
         ) from error
-    except SystemExit as ended:
-        raise ForcedExit(ended.code, work.run.path) from ended
 
 
 def _sit(work: Work, crew: Crew, observer: Observer, resumed: bool) -> RunResult:
