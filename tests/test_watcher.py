@@ -1,5 +1,6 @@
 """Nothing is left behind: the watcher of a killed driver's home, and the sweep of homes whose watcher died too."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -127,7 +128,7 @@ def test_a_watcher_is_deaf_to_the_drivers_signals(folder: Path) -> None:
     with sleeper(**{MARK: str(home)}) as ours:
         # Only once it ignores signals does it wait for the driver's end.
         assert wait_until(lambda: Path(f"/proc/{process.pid}/cwd").resolve() == Path("/"))
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
             process.send_signal(number)
         assert process.poll() is None
         assert ours.poll() is None
@@ -149,6 +150,49 @@ def test_processes_are_given_time_to_end_by_themselves(tmp_path: Path, monkeypat
         assert ours.wait() == -signal.SIGKILL
     clean(str(home), patience=0.0)
     assert not home.exists()
+
+
+@pytest.mark.parametrize("moment", ["mkdir", "flock", "rename"])
+def test_a_driver_killed_while_it_makes_its_home_leaves_none(folder: Path, moment: str) -> None:
+    code = f"""
+import fcntl, os, pathlib, signal
+from symloss.judging import cluster
+owner = fcntl if {moment!r} == "flock" else pathlib.Path
+original = getattr(owner, {moment!r})
+def die(*given):
+    original(*given)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(owner, {moment!r}, die)
+cluster.make_home()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(symloss.__file__).parent.parent)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == -signal.SIGKILL
+    assert wait_until(lambda: not list(folder.iterdir()))
+
+
+def test_a_home_is_locked_as_soon_as_it_has_a_lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    original = fcntl.flock
+
+    def look(lock: int, how: int) -> None:
+        (home,) = folder.iterdir()
+        monkeypatch.setattr(homes.fcntl, "flock", original)
+        seen.append(homes._is_abandoned(home))  # as another driver would see it that starts at this moment
+        original(lock, how)
+
+    monkeypatch.setattr(homes.fcntl, "flock", look)
+    cluster.remove_home(cluster.make_home())
+    assert seen == [False]
+
+
+def test_a_name_that_is_taken_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homes.secrets, "token_hex", lambda count: "01234567")
+    taken = folder / "symloss-01234567"
+    (taken / "mine").mkdir(parents=True)
+    with pytest.raises(FileExistsError):
+        homes.make(str(folder))
+    assert (taken / "mine").exists()
+    assert homes._HELD == {}
 
 
 def test_without_room_for_a_watcher_a_home_is_held_all_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import symloss
 from symloss.errors import ExperimentError, RunError
 from symloss.judging.environment import variable
-from symloss.judging.homes import HOME, hold, let_go, marked, sweep
+from symloss.judging.homes import HOME, let_go, make, marked, sweep
 from symloss.judging.nodes import facts_of_node
 from symloss.judging.watcher import processes_of
 
@@ -104,8 +104,7 @@ def make_home() -> Path:
     for parent in tried:
         if len(os.fsencode(parent)) <= ROOM and os.access(parent, os.W_OK | os.X_OK):
             sweep(parent)
-            home = Path(tempfile.mkdtemp(prefix=HOME, dir=parent))
-            hold(home)
+            home = make(parent)
             atexit.register(remove_home, home)
             return home
     raise RunError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -33,11 +34,32 @@ class _Held:
 _HELD: dict[Path, _Held] = {}
 
 
-def hold(home: Path) -> None:
-    """Lock a new home, and have it watched from now on."""
-    lock = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def make(parent: str) -> Path:
+    """Make a home in a directory, watched before it is there: a driver may be killed at any moment.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    home = Path(parent, HOME + secrets.token_hex(4))
+    process = _watcher_of(home)
+    try:
+        home.mkdir(0o700)
+        _HELD[home] = _Held(_locked(home), process)
+    except BaseException as error:
+        if isinstance(error, FileExistsError) and process is not None:
+            process.kill()  # before it can clean what is somebody else's
+        _part_with(process)
+        raise
+    return home
+
+
+def _locked(home: Path) -> int:
+    # Locked before it has its name, or a driver that sweeps at this moment would take the home for an abandoned one.
+    part = home / f"{LOCK}.part"
+    lock = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    _HELD[home] = _Held(lock, _watcher_of(home))
+    part.rename(home / LOCK)
+    return lock
 
 
 def let_go(home: Path) -> None:
@@ -46,11 +68,15 @@ def let_go(home: Path) -> None:
     if held is None:
         return
     os.close(held.lock)
-    if held.process is not None:
-        assert held.process.stdin is not None
-        held.process.stdin.close()
+    _part_with(held.process)
+
+
+def _part_with(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None:
+        assert process.stdin is not None
+        process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            held.process.wait(PARTING)
+            process.wait(PARTING)
 
 
 def _watcher_of(home: Path) -> subprocess.Popen[bytes] | None:

@@ -51,7 +51,7 @@ def processes_of(home: str) -> Iterator[int]:
 
 def main(home: str) -> None:
     """Wait for the driver's end, then clean up after it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # meant for the driver
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):  # meant for the driver
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     while os.read(0, 4096):
