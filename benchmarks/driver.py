@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.record import write_record
 from symloss.errors import FormulaError
+from symloss.interrupts import Interrupts
 from symloss.judging.evaluate import Job
 from symloss.judging.free_outputs import stuck
 from symloss.judging.screen import Screen
@@ -38,7 +39,6 @@ from symloss.running.planning import plan_search
 from symloss.running.run import search_run, set_up
 from symloss.running.rundir import make_directory
 from symloss.running.session import Crew, Session, Work
-from symloss.running.stopping import Interrupts
 from symloss.running.store import RunStore
 from symloss.searching.archive import count_words
 

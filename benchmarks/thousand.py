@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.driver import NoWork
 from benchmarks.record import RESULTS, write_record, write_table
+from symloss.interrupts import Interrupts
 from symloss.judging.actors import RayActors
 from symloss.judging.cluster import load_ray, make_home, remove_home, start_ray
 from symloss.judging.drain import Stop, never
@@ -36,7 +37,6 @@ from symloss.running.planning import plan_search
 from symloss.running.run import search_run
 from symloss.running.rundir import make_directory
 from symloss.running.session import Crew, Session, Work
-from symloss.running.stopping import Interrupts
 from symloss.running.store import RunStore
 from tests.simulated import SimulatedActors
 

@@ -19,6 +19,7 @@ FLOORS = {
         "symloss",
         "symloss.disk",
         "symloss.errors",
+        "symloss.interrupts",
         "symloss.markup",
         "symloss.notices",
         "symloss.plugins",

@@ -268,6 +268,31 @@ def test_a_stop_may_end_the_process_while_the_pool_drains():
     assert caught.value.code == 130
 
 
+def test_an_exit_that_a_library_swallows_in_training_is_no_failure_of_the_candidate(monkeypatch):
+    class ClumsyError(Exception):
+        """What a library makes of an exit that is raised within it."""
+
+    def train(functions, task, plan, stop):
+        try:
+            stop()
+        except SystemExit as ended:
+            raise ClumsyError from ended
+        return []
+
+    asked = []
+
+    def stop():
+        asked.append(1)
+        if len(asked) > 1:
+            raise SystemExit(143)
+        return False
+
+    monkeypatch.setattr("symloss.judging.evaluate.train_cohort", train)
+    with pytest.raises(SystemExit) as caught:
+        list(SerialPool(DIGITS).run(COHORTS[1:2], stop))
+    assert caught.value.code == 143
+
+
 def test_the_time_to_end_counts_from_the_first_yes(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(drain.time, "monotonic", lambda: now[0])

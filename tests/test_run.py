@@ -189,6 +189,27 @@ def test_a_crash_while_training_loses_the_job_in_flight_alone(
         assert result.finals == whole[2].finals
 
 
+def test_a_store_that_fails_while_the_pool_works_is_nobodys_outcome(
+    whole: tuple[Path, FakePool, RunResult], tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    calls: list[int] = []
+
+    def fail(store: RunStore) -> None:
+        calls.append(1)
+        if len(calls) == 5:
+            raise RunError("the disk is full")
+
+    use(fake())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunStore, "settle", fail)
+        with pytest.raises(RunError, match="the disk is full"):
+            search(TABLE, out=tmp_path / "run")
+    assert len(calls) == 5
+    use(fake())
+    resume(tmp_path / "run")
+    assert digest(tmp_path / "run") == digest(whole[0])
+
+
 def test_a_crash_after_any_transaction_leads_to_the_same_result(
     tmp_path: Path, use: Callable[[FakePool], FakePool]
 ) -> None:

@@ -49,15 +49,16 @@ def homes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def ended_by(
-    folder: Path, place: str, nth: int, numbers: list[signal.Signals], group: bool = True, workers: int = 0
-) -> Ended:
-    """Run a search in a terminal of its own, and send it signals where it comes to a place."""
+    folder: Path, place: str, nth: int, numbers: list[signal.Signals], group: bool = True, workers: int = 0,
+    command: tuple[str, ...] = (),
+) -> Ended:  # fmt: skip
+    """Run a command, or a search, in a terminal of its own, and send it signals where it comes to a place."""
     told, tell = os.pipe()
     screen, terminal = pty.openpty()
-    words = [str(folder / "ledger"), place, str(nth), str(tell), "--", "search", "noisy_digits"]
+    words = command or ("search", "noisy_digits", "--out", str(folder / "run"), *CHANGES)
+    traps = [str(folder / "ledger"), place, str(nth), str(tell), "--", *words, "--workers", str(workers)]
     driver = subprocess.Popen(
-        [sys.executable, "-m", "tests.chaos.driver", *words, "--out", str(folder / "run"), "--workers", str(workers),
-         *CHANGES],
+        [sys.executable, "-m", "tests.chaos.driver", *traps],
         cwd=ROOT, stdin=terminal, stdout=terminal, stderr=terminal, pass_fds=[tell], start_new_session=True,
     )  # fmt: skip
     os.close(terminal)

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from symloss.errors import RunError
+from symloss.interrupts import Interrupts
 from symloss.language.candidate import Outcome, State
 from symloss.running.config import Stop
-from symloss.running.stopping import Ending, Interrupts, Tally
+from symloss.running.stopping import Ending, Tally
 from symloss.searching.archive import HallOfFame
 from tests.test_store import scored
 
@@ -90,6 +92,20 @@ def test_whoever_asks_whether_to_end_lets_the_store_settle(clock: SimpleNamespac
     stop = Ending(Stop(), 1, 0, 0.0, Interrupts(), lambda: settled.append(clock.now))
     assert not stop.now()
     assert settled == [0.0]
+
+
+def test_a_fault_of_the_store_ends_the_batch_and_is_kept_for_after_it() -> None:
+    asked: list[int] = []
+
+    def idle() -> None:
+        asked.append(1)
+        raise RunError("the disk is full")
+
+    stop = Ending(Stop(), 1, 0, 0.0, Interrupts(), idle)
+    assert stop.now()
+    assert stop.now()
+    assert str(stop.fault) == "the disk is full"
+    assert len(asked) == 1
 
 
 def signalled(interrupts: Interrupts, number: signal.Signals, ends_with: type[BaseException]) -> None:

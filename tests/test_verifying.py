@@ -280,7 +280,7 @@ def test_another_built_in_task_is_refused(loss: LossFile) -> None:
 def test_an_interrupt_ends_it_without_a_verdict(
     finished: Path, call: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("symloss.running.stopping.Interrupts.stop", lambda self: True)
+    monkeypatch.setattr("symloss.interrupts.Interrupts.stop", lambda self: True)
     status, out, err = call("verify", finished, "--workers", 0, "--quiet")
     assert (status, out, err.strip()) == (130, "", "symloss: stopped")
 

@@ -14,6 +14,7 @@ import click
 
 from symloss import __version__
 from symloss.errors import PausedError, SymlossError, unknown
+from symloss.interrupts import Interrupts
 
 
 class Entry(NamedTuple):
@@ -104,8 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if sys.stdout is None:  # closed by the caller
         click.echo("symloss: standard output is closed, so no answer can be written.", err=True)
         sys.exit(1)
+    with Interrupts(patient=False) as interrupts:
+        sys.exit(_answer(arguments, interrupts))
+
+
+def _answer(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     try:
-        status = symloss.main(arguments, "symloss", standalone_mode=False)
+        status = symloss.main(arguments, "symloss", standalone_mode=False, obj=interrupts)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -115,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = PAUSED if isinstance(error, PausedError) else 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("symloss: stopped", err=True)
-        status = 130
+        return interrupts.status()
     except BrokenPipeError:
         _drop_output()
         status = 141
@@ -125,7 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _drop_output()
         click.echo(f"symloss: the answer cannot be written to standard output: {error}.", err=True)
         status = 1
-    sys.exit(status if isinstance(status, int) else 0)
+    if interrupts.heard is not None:  # while the answer of a run that is saved was on its way
+        return interrupts.status()
+    return status if isinstance(status, int) else 0
 
 
 def _drop_output() -> None:

@@ -1,16 +1,14 @@
 """`symloss search` and `symloss resume`: run an experiment, and go on with one."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from symloss.cli.options import answer, run_options
+from symloss.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from symloss.running.observer import Observer
@@ -72,10 +70,12 @@ def resume_command(
 
 @contextmanager
 def watched(quiet: bool, with_report: bool) -> Iterator["Observer"]:
-    """Watch a run in the terminal, and keep its report beside that."""
+    """Watch a run in the terminal, and keep its report beside that; signals wait until what has begun is told."""
+    from symloss.running.observer import Audience, Beginning
     from symloss.telling.progress import watching
 
-    with watching(quiet) as observer:
+    with watching(quiet) as screen:
+        observer = Audience(screen, Beginning(be_patient))
         if not with_report:
             yield observer
             return
@@ -85,14 +85,16 @@ def watched(quiet: bool, with_report: bool) -> Iterator["Observer"]:
             yield both
 
 
+def be_patient() -> None:
+    """From now on, a first signal ends the command only when its run is saved, reported and shown."""
+    interrupts = click.get_current_context().find_object(Interrupts)
+    if interrupts is not None:
+        interrupts.patient = True
+
+
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Say how to go on, also when a second signal ends the block at once.
-
-    Before a run is set up, and after it, signals that would kill this process end it in order instead.
-    """
-    here = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGUSR1) if here}
+    """Say how to go on, also when a second signal ends the block at once."""
     from symloss.running.run import ForcedExit
 
     try:
@@ -100,14 +102,6 @@ def resumable() -> Iterator[None]:
     except ForcedExit as ended:
         click.echo(f"stopped at once; go on with: symloss resume {ended.directory}", err=True)
         raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    click.echo("symloss: stopped", err=True)
-    raise SystemExit(128 + number)
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class SerialPool:
                     finished = job, judge_patiently(job, self._desk, drain.over)
                 except LeftUndoneError:
                     return
+            drain.begun()  # ends the process here if a library has made a failure of the exit that `stop` raised in it
             yield finished
 
     def expect(self, task: Task) -> None:

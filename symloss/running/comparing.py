@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import ExperimentError
+from symloss.interrupts import Interrupts
 from symloss.judging.stacking import Decision, choose_stacking
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
@@ -16,7 +17,6 @@ from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer
 from symloss.running.planning import plan_finals, plan_trainings
 from symloss.running.session import Crew, opened_pool
-from symloss.running.stopping import Interrupts
 from symloss.running.trials import Entrant, Trials, Watcher
 from symloss.settings import setting, whole
 

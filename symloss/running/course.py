@@ -86,4 +86,6 @@ class Course:
             ending.trained(outcomes)
             so_far.add(outcomes)
             session.observer.progressed(ending.progress(so_far))
+        if ending.fault is not None:
+            raise ending.fault
         return store.outcomes(first, last)

@@ -5,7 +5,7 @@ A live screen, a log line or a test implements `Observer`; `Silent` is the one t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -91,6 +91,21 @@ class Silent:
 
     def finals_done(self, sentence: str) -> None:
         """Do nothing."""
+
+
+class Beginning(Silent):
+    """An observer that does something when the run has begun.
+
+    Args:
+        act: is called then.
+    """
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    def started(self, directory: Path, experiment: Experiment, resumed: bool) -> None:
+        """Do it."""
+        self._act()
 
 
 class Audience:

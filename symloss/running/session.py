@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from symloss.interrupts import Interrupts
 from symloss.judging.pool import Pool
 from symloss.judging.pools import make_pool, trains_on_gpu
 from symloss.judging.stacking import Decision
@@ -18,7 +19,7 @@ from symloss.running.machine import count_workers, machine_facts
 from symloss.running.observer import Observer
 from symloss.running.planning import plan_search
 from symloss.running.rundir import RunDirectory
-from symloss.running.stopping import Ending, Interrupts
+from symloss.running.stopping import Ending
 from symloss.running.store import RunStore
 from symloss.searching.searches import Search
 

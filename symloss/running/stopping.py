@@ -5,79 +5,18 @@ then left to a resume.
 """
 
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import FrameType, TracebackType
-from typing import Any, Self
 
+from symloss.errors import RunError
+from symloss.interrupts import Interrupts
 from symloss.language.candidate import TRAINED, Outcome, State
 from symloss.running.config import Stop
 from symloss.running.observer import Progress
 from symloss.searching.archive import HallOfFame
 from symloss.searching.told import Told
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # the last by batch systems, some time before they kill
-
-
-class Interrupts:
-    """Listens to SIGNALS: the first that comes asks for an orderly end, the second ends the process at once.
-
-    A context manager that gives the old handlers back. Outside the main thread it hears nothing.
-
-    Args:
-        heard: number of the first signal; None while none came.
-        forced: number of the second signal. It is remembered, because libraries replace or swallow the exit that the
-            handler raises within them: Ray makes an exit with status 1 of it.
-    """
-
-    def __init__(self) -> None:
-        self.heard: int | None = None
-        self.forced: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        self.listen()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
-        self._leave_when_forced()
-
-    def listen(self) -> None:
-        """Install the handlers, again and again: Ray puts its own in place below Python, where no one can see it.
-
-        Raises:
-            SystemExit: a second signal came, and its exit was swallowed.
-        """
-        self._leave_when_forced()
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in SIGNALS:
-            current = signal.signal(number, self._handle)
-            self._before.setdefault(number, current if current is not None else signal.SIG_DFL)
-
-    def stop(self) -> bool:
-        """Whether to end in order; asked often, it keeps listening."""
-        self.listen()
-        return self.heard is not None
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.heard is None:
-            self.heard = number
-            return
-        self.forced = number
-        self._leave_when_forced()
-
-    def _leave_when_forced(self) -> None:
-        if self.forced is not None:
-            raise SystemExit(128 + self.forced)
 
 
 @dataclass
@@ -114,6 +53,8 @@ class Ending:
         spent: seconds that earlier sessions searched.
         interrupts: heard signals end the search too.
         idle: called whenever the pool asks, which it does often while it waits.
+        fault: what `idle` has raised. It ends the batch, and is raised after it: a pool that trains would take it for a
+            candidate's fault.
     """
 
     def __init__(
@@ -122,6 +63,7 @@ class Ending:
         self.tally = Tally()
         self.told = told
         self.best: tuple[str, float] | None = None
+        self.fault: RunError | None = None
         self._stop = stop
         self._sign = sign
         self._spent = spent
@@ -155,9 +97,13 @@ class Ending:
 
     def now(self) -> bool:
         """Whether to end within a batch; the pool asks this often."""
-        self._idle()
         self._interrupts.listen()
-        return bool(self.cut_short())
+        if self.fault is None:
+            try:
+                self._idle()
+            except RunError as error:
+                self.fault = error
+        return self.fault is not None or bool(self.cut_short())
 
     def trained(self, outcomes: Sequence[Outcome]) -> None:
         """Count what this session has trained, for its speed."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import ExperimentError, RunError
+from symloss.interrupts import Interrupts
 from symloss.judging.seal import data_digest
 from symloss.judging.stacking import Decision
 from symloss.judging.tasks import make_task
@@ -29,7 +30,6 @@ from symloss.running.pairs import Tested, unit_for, verdicts
 from symloss.running.rundir import RunDirectory
 from symloss.running.seeds import transfer_seeds
 from symloss.running.session import Crew, opened_pool
-from symloss.running.stopping import Interrupts
 from symloss.running.store import RunStore
 from symloss.running.trials import Entrant, Ring, Trials
 from symloss.running.verdict import Interval, Unit, Verdict, sentence

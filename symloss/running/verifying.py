@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from symloss.errors import ExperimentError
+from symloss.interrupts import Interrupts
 from symloss.judging.pool import Pool
 from symloss.judging.seal import data_digest
 from symloss.judging.tasks import make_task
@@ -19,7 +20,6 @@ from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer
 from symloss.running.recheck import Verification, judge_again
 from symloss.running.session import Crew, opened_pool
-from symloss.running.stopping import Interrupts
 from symloss.running.trials import Watcher
 
 QUICK = 3  # seeds of a quick verification
