@@ -59,6 +59,12 @@ def driver_of_a_home() -> tuple[subprocess.Popen[str], Path, int]:
     return driver, Path(home), int(pid)
 
 
+def process_of(home: Path) -> int:
+    """Return the one process of a home; the system tells a process's environment a moment after it began."""
+    assert wait_until(lambda: len(list(processes_of(str(home)))) == 1)
+    return next(processes_of(str(home)))
+
+
 def ended(driver: subprocess.Popen[str]) -> None:
     driver.wait()
     assert driver.stdout is not None
@@ -68,7 +74,7 @@ def ended(driver: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize("group", [False, True])
 def test_a_killed_driver_leaves_no_process_and_no_home(folder: Path, group: bool) -> None:
     driver, home, pid = driver_of_a_home()
-    (ours,) = processes_of(str(home))
+    ours = process_of(home)
     with sleeper(**{MARK: f"{home}x"}) as other:  # of another home
         (os.killpg if group else os.kill)(driver.pid, signal.SIGKILL)
         ended(driver)
@@ -87,7 +93,7 @@ def alive(pid: int) -> bool:
 
 def test_what_a_killed_watcher_leaves_is_swept_by_the_next_driver(folder: Path) -> None:
     driver, home, pid = driver_of_a_home()
-    (ours,) = processes_of(str(home))
+    ours = process_of(home)
     os.kill(pid, signal.SIGKILL)
     os.kill(driver.pid, signal.SIGKILL)
     ended(driver)

@@ -1,6 +1,6 @@
 """The command line with eyes: it says which evaluations it ran, and when it comes to where it is to be killed.
 
-As a program: `python -m tests.chaos.driver LEDGER PLACE NTH FD -- search ...`.
+As a program: `python -m tests.chaos.driver LEDGER PLACE NTH TOLD HELD -- search ...`.
 """
 
 import functools
@@ -41,11 +41,13 @@ class Traps:
         place: in PLACES, or NOWHERE.
         nth: time at which it is told, from 0.
         told: file descriptor on which the byte goes out.
+        held: file descriptor whose other end must be closed before it goes on; -1: it goes on at once.
     """
 
     place: str
     nth: int
     told: int
+    held: int = -1
     passed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PLACES, 0))
 
     def set(self) -> None:
@@ -61,11 +63,16 @@ class Traps:
         @functools.wraps(function)
         def watched(*arguments: Any, **named: Any) -> Any:
             if place == self.place and self.passed[place] == self.nth:
-                os.write(self.told, b"x")
+                self._tell()
             self.passed[place] += 1
             return function(*arguments, **named)
 
         return watched
+
+    def _tell(self) -> None:
+        os.write(self.told, b"x")
+        while self.held >= 0 and os.read(self.held, 1):
+            pass
 
 
 class Ledger:
@@ -118,5 +125,5 @@ def drive(ledger: Path, traps: Traps, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _, path, place, nth, told, _, *rest = sys.argv
-    drive(Path(path), Traps(place, int(nth), int(told)), rest)
+    _, path, place, nth, told, held, _, *rest = sys.argv
+    drive(Path(path), Traps(place, int(nth), int(told), int(held)), rest)

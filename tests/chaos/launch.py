@@ -87,7 +87,7 @@ def _fork(ledger: Path, traps: Traps, arguments: list[str], log: Path) -> int:
 
 
 def _spawn(ledger: Path, traps: Traps, arguments: list[str], log: Path) -> int:
-    words = [str(ledger), traps.place, str(traps.nth), str(traps.told), "--", *arguments]
+    words = [str(ledger), traps.place, str(traps.nth), str(traps.told), str(traps.held), "--", *arguments]
     with log.open("ab") as output:
         program = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.driver", *words],
