@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from symloss.cli import COMMANDS, LazyGroup, main, symloss
+from symloss.cli import COMMANDS, LazyGroup, symloss
 from symloss.cli.exporting import KINDS as EXPORT_KINDS
 from symloss.cli.exporting import TABLES as TABLE_NAMES
 from symloss.cli.listing import KINDS as LIST_KINDS
@@ -23,17 +23,6 @@ from symloss.telling.export import EXPORTS, FOLDERS
 from symloss.telling.figures import RUN_FIGURES
 from symloss.telling.listing import LISTINGS
 from symloss.telling.runtable import TABLES
-
-
-@pytest.fixture
-def call(capsys):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import symloss
-from symloss.cli import main
 from symloss.language.candidate import Outcome, State
 from symloss.running.run import search
 from symloss.running.rundir import find_run
@@ -24,17 +23,6 @@ SMALL = [
     *("finals.learning_rates=[0.01]", 'finals.baselines=["cross_entropy", "gce"]'),
 ]
 CHANGES = [part for change in SMALL for part in ("--set", change)]
-
-
-@pytest.fixture
-def call(capsys):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import pytest
 
 import symloss
 from symloss import plugins
-from symloss.cli import main
 from symloss.errors import ExperimentError, PluginError, RunError
 from symloss.judging.tasks import TASKS, make_task
 from symloss.language.formula import parse
@@ -40,18 +39,6 @@ def package(tmp_path: Path) -> Iterator[Path]:
     folder = write_package(tmp_path / "site")
     with installed(folder):
         yield folder
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def loaded() -> bool:

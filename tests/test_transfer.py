@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from symloss.cli import main
 from symloss.errors import ExperimentError, RunError
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
@@ -44,18 +43,6 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> list[FakePool]:
 
     monkeypatch.setattr(transferring, "opened_pool", opened)
     return made
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_every_formula_is_set_against_the_reference_on_every_task(pools: list[FakePool], tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from symloss.cli import main
 from symloss.errors import ExperimentError, RunError
 from symloss.judging.seal import data_digest
 from symloss.judging.tasks import make_task
@@ -64,18 +63,6 @@ def altered(loss: LossFile) -> Callable[[Callable[[dict[str, Any]], object]], Lo
         return LossFile(loss.formula, evidence)
 
     return change
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def judged(loss: LossFile, again: Finals, exact: bool = True) -> Verification:
