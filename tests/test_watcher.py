@@ -91,6 +91,21 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def test_a_process_of_rays_that_wrote_over_its_mark_is_known_by_title_and_files(folder: Path) -> None:
+    (folder / "session").mkdir()
+    with (folder / "session" / "agent.log").open("w") as log:
+        agent = subprocess.Popen(["ray::Agent", "1000"], executable="sleep", stdout=log)
+        fork = subprocess.Popen(["sleep", "1000"], stdout=log)  # of a driver that lives on
+        alien = subprocess.Popen(["ray::Agent", "1000"], executable="sleep")  # of another Ray
+    shutil.rmtree(folder / "session")  # as Ray's own end may do before
+    clean(str(folder), patience=0.0)
+    assert agent.wait() == -signal.SIGKILL
+    for other in (fork, alien):
+        assert other.poll() is None
+        other.kill()
+        other.wait()
+
+
 def test_what_a_killed_watcher_leaves_is_swept_by_the_next_driver(folder: Path) -> None:
     driver, home, pid = driver_of_a_home()
     ours = process_of(home)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 MARK = "SYMLOSS_HOME"  # in the environment of every process that Ray starts for us, with the home for its value
+TITLE = b"ray::"  # begins the titles that Ray's processes give themselves
 PATIENCE = 1.0  # seconds that processes may take to end by themselves
 LIMIT = 60.0  # seconds after which the watcher gives up
 PAUSE = 0.05
@@ -40,13 +41,34 @@ def clean(home: str, patience: float = PATIENCE) -> None:
 
 
 def processes_of(home: str) -> Iterator[int]:
-    """Find the living processes that carry a home's mark; none on systems that do not tell environments."""
-    mark = os.fsencode(f"{MARK}={home}")
+    """Find the living processes of a home, by its mark or by their files; none on systems without /proc."""
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
-        if name.isdecimal() and int(name) != os.getpid():
-            with suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
-                if mark in file.read().split(b"\0"):
-                    yield int(name)
+        if name.isdecimal() and int(name) != os.getpid() and (_is_marked(name, home) or _is_titled(name, home)):
+            yield int(name)
+
+
+def _is_marked(name: str, home: str) -> bool:
+    with suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
+        return os.fsencode(f"{MARK}={home}") in file.read().split(b"\0")
+    return False
+
+
+def _is_titled(name: str, home: str) -> bool:
+    """Whether it is one of Ray's, which write a title over their arguments, and over the mark, with files in the home.
+
+    Files alone say too little: a driver that lives on holds some, and so does whatever it has forked.
+    """
+    with suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
+        if file.read(len(TITLE)) == TITLE:
+            inside, folder = os.path.join(os.path.realpath(home), ""), f"/proc/{name}/fd"
+            return any(_target(os.path.join(folder, each)).startswith(inside) for each in os.listdir(folder))
+    return False
+
+
+def _target(descriptor: str) -> str:
+    with suppress(OSError):
+        return os.readlink(descriptor)
+    return ""  # closed in the meantime
 
 
 def main(home: str) -> None:
