@@ -288,3 +288,7 @@ def test_columns_that_do_not_fit_stand_below_with_the_first_again():
     assert shown.count("row 1") == shown.count("name") == 2
     assert [shown.count(f"column {each}") for each in range(6)] == [1] * 6
     assert table(rows, width=200).count("row 1") == 1
+
+
+def test_a_column_without_a_word_is_drawn():
+    assert table([{"": " ", "b": ""}, {"": "", "b": " "}])

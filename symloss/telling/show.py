@@ -159,7 +159,7 @@ def _column(name: str, rows: Sequence[Mapping[str, Any]], place: int) -> _Column
     numeric = all(_is_number(row.get(name)) for row in rows)
     cells = tuple(shorten(visible(cell(row.get(name))), _TEXT if place else _NAME) for row in rows)
     firm, longest = numeric or place == 0, max(map(len, cells))
-    word = min(_WORD, max(len(each) for text in cells for each in text.split()))
+    word = min(_WORD, max((len(each) for text in cells for each in text.split()), default=0))
     return _Column(name, cells, numeric, firm, max(len(name), longest if firm else min(longest, max(word, _COLUMN))))
 
 

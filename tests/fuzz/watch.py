@@ -35,7 +35,6 @@ LOOKED = {
 # Modules that libraries import when they are first needed, and where libraries lie.
 LAZY = ("rich._unicode_data", "sympy.", "mpmath.", "encodings.")
 LIBRARIES = tuple(str(Path(module.__file__ or "").parent) for module in (rich, sympy, mpmath, encodings))
-LAZY_FILES = tuple(folder.encode() for folder in LIBRARIES)
 
 
 def _forms(path: Path) -> tuple[bytes, str]:
@@ -55,6 +54,7 @@ class Watch:
         self.deeds: list[str] = []
         self.folders: tuple[str, ...] = ()
         self.allowed: tuple[str, ...] = ()
+        self._compiled = 0  # files of libraries that were opened, and are to be loaded next
         package = Path(symloss.__file__).parent
         self.sources = {data for path in package.rglob("*.py") for data in _forms(path)}
         sys.addaudithook(self._hear)
@@ -88,10 +88,13 @@ class Watch:
         if event == "import":
             return str(arguments[0]).startswith(LAZY)
         if event == "open":
-            return str(arguments[0]).startswith(LIBRARIES) and str(arguments[0]).endswith((".py", ".pyc"))
-        code = arguments[0] if event == "exec" else None
-        loads = event == "marshal.loads" and any(each in arguments[0] for each in LAZY_FILES)
-        return loads or str(getattr(code, "co_filename", "")).startswith(LIBRARIES)
+            is_library = str(arguments[0]).startswith(LIBRARIES)
+            self._compiled += is_library and str(arguments[0]).endswith(".pyc")
+            return is_library and str(arguments[0]).endswith((".py", ".pyc"))
+        if event == "marshal.loads" and self._compiled:
+            self._compiled -= 1
+            return True
+        return event == "exec" and str(getattr(arguments[0], "co_filename", "")).startswith(LIBRARIES)
 
     def _look(self, event: str, name: object) -> None:
         if isinstance(name, int) or name is None:
