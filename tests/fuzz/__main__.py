@@ -1,14 +1,16 @@
-"""`python -m tests.fuzz`: damaged files by the hundred thousand, each kind in a process of its own.
+"""`python -m tests.fuzz`: damaged files by the hundred thousand, each kind in a process of its own, as many at once as there are cores.
 
 A failure is printed with the command that repeats it; its file stays in build/fuzz.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.fuzz.harness import Count, fuzz
@@ -32,7 +34,9 @@ def main() -> int:
     if asked.inside is not None:
         return _fuzz(asked.kind[0], _numbers(asked.kind[0], asked), asked.seed, asked.inside, asked.keep)
     began, kinds = time.monotonic(), asked.kind or list(KINDS)
-    broken = [name for name in kinds if _apart(name, asked)]
+    with ThreadPoolExecutor(os.cpu_count()) as side_by_side:
+        failed = side_by_side.map(lambda name: _apart(name, asked), kinds)
+    broken = [name for name, has_failed in zip(kinds, failed, strict=True) if has_failed]
     total = sum(len(_numbers(name, asked)) for name in kinds)
     print(f"{total} inputs, {time.monotonic() - began:.0f} s; failures: {', '.join(broken) or 'none'}")
     return 1 if broken else 0
