@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: damaged files by the hundred thousand, each kind in a process of its own, as many at once as there are cores.
+"""`python -m tests.fuzz`: damaged files by the hundred thousand, each kind in a process of its own, several at once.
 
 A failure is printed with the command that repeats it; its file stays in build/fuzz.
 """
