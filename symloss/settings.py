@@ -7,7 +7,7 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from symloss.errors import ExperimentError, closest, shortened, unknown
@@ -62,6 +62,22 @@ def number(low: float = -math.inf, above: bool = False) -> Rule:
 def several(rule: Rule, example: str, at_least: int = 1) -> Rule:
     """A list of different values that each follow `rule`."""
     return Rule(f"a list of different values such as {example}", lambda value: _several(value, rule, at_least))
+
+
+def table(default: "Record", place: str) -> Rule:
+    """A table of settings; what it does not name stays as `default` has it.
+
+    Args:
+        place: the table, as complaints name it, e.g. `[search.mutations]`.
+    """
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(value)
+        given = read_record(type(default), value, place)
+        return replace(default, **{name: getattr(given, name) for name in value})
+
+    return Rule("a table of settings", read)
 
 
 def choice(*names: str) -> Rule:

@@ -8,7 +8,7 @@ from typing import Any
 from symloss.searching.base import Draft, SearchSettings
 from symloss.searching.selection import Individual
 from symloss.searching.variation import crossover, mutate, repair
-from symloss.settings import Rule, read_record, setting
+from symloss.settings import Rule, setting, table
 
 COPIES = 8  # tries to change a parent, where a child must differ from it
 
@@ -42,7 +42,7 @@ class MutationRates:
 
 
 PUBLISHED_AND_OURS = MutationRates()
-MUTATION_RATES = Rule("a table of rates", lambda table: read_record(MutationRates, table, "[search.mutations]"))
+MUTATIONS_PLACE = "[search.mutations]"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class BreedingSettings(SearchSettings):
 
     crossover: float = setting(RATE, 0.8)
     immigrants: float = setting(RATE, 0.05)
-    mutations: MutationRates = setting(MUTATION_RATES, PUBLISHED_AND_OURS)  # noqa: RUF009 - frozen
+    mutations: MutationRates = setting(table(PUBLISHED_AND_OURS, MUTATIONS_PLACE), PUBLISHED_AND_OURS)  # noqa: RUF009 - frozen
 
 
 def rates_of(settings: BreedingSettings) -> dict[str, float]:

@@ -15,22 +15,16 @@ from symloss.language.grammar import Grammar
 from symloss.language.probing import prefix
 from symloss.language.template import PLACES, with_coefficients
 from symloss.searching.base import Draft, SearchSettings, grown
-from symloss.searching.breeding import RATE, MutationRates
+from symloss.searching.breeding import MUTATIONS_PLACE, RATE, MutationRates
 from symloss.searching.cma import NumberSearch, NumberSettings
 from symloss.searching.coefficients import CoefficientSearch, Line
 from symloss.searching.evolution import Evolution, EvolutionSettings, distinct
 from symloss.searching.fitness import NO_PROMISE
 from symloss.searching.selection import SELECTIONS, Individual
-from symloss.settings import Rule, choice, number, read_record, setting, whole
+from symloss.settings import choice, number, setting, table, whole
 
 _PUBLISHED = MutationRates(gaussian=0.0, regrow=0.0, wrap=0.0, hoist=0.0)
-_MUTATIONS = Rule("a table of rates", lambda table: MutationRates(**{**vars(_PUBLISHED), **_rates(table)}))
 SPARE = 8  # formulas beyond the best ones that are kept, in case that some are too large for coefficients
-
-
-def _rates(table: object) -> dict[str, float]:
-    read = read_record(MutationRates, table, "[search.mutations]")  # type: ignore[arg-type]
-    return {name: getattr(read, name) for name in table}  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,6 @@ class StageSettings(NumberSettings):
     coefficients: str = setting(choice(*PLACES), "nodes")
 
 
-_STAGE = Rule("a table of settings", lambda table: read_record(StageSettings, table, "[search.coefficients]"))
 _USUAL = StageSettings()
 
 
@@ -65,10 +58,10 @@ class GloSettings(EvolutionSettings):
     fresh: int = setting(whole(0), 0)
     immigrants: float = setting(RATE, 0.0)
     selection: str = setting(choice(*SELECTIONS), "roulette")
-    mutations: MutationRates = setting(_MUTATIONS, _PUBLISHED)  # noqa: RUF009 - frozen
+    mutations: MutationRates = setting(table(_PUBLISHED, MUTATIONS_PLACE), _PUBLISHED)  # noqa: RUF009 - frozen
     generations: int = setting(whole(1), 100)
     evaluations: int | None = setting(whole(1), None)
-    coefficients: StageSettings = setting(_STAGE, _USUAL)  # noqa: RUF009 - frozen
+    coefficients: StageSettings = setting(table(_USUAL, "[search.coefficients]"), _USUAL)  # noqa: RUF009 - frozen
 
 
 class Glo:
