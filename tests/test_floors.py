@@ -35,7 +35,7 @@ FLOORS = {
 # The only homes of what is slow to import or must stay in one place.
 HOMES = {
     "ray": {"symloss.judging.cluster"},
-    "cmaes": {"symloss.searching.cma"},
+    "cmaes": {"symloss.searching.cma", "symloss.judging.tuning"},
     "deap": {
         "symloss.language.tree",
         "symloss.searching.variation",

@@ -23,9 +23,11 @@ from symloss.judging.free_outputs import stuck
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.tasks.task import Task
 from symloss.judging.train import train_cohort
+from symloss.judging.tuning import tune
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import Canonical, parse
 from symloss.language.loss import TorchFunction, compile_loss
+from symloss.language.tuning import UNTUNED, Tuning
 
 FREE_OUTPUTS, NO_FORMULA = "free outputs", "no formula"  # the free tests that workers make, as their reasons begin
 PATIENCE = 0.25  # of the time limit: a candidate that held things up for less is not blamed
@@ -41,6 +43,7 @@ class Job:
         plan: with `stack` settled; `auto` would measure anew in every job.
         time_limit: seconds for the job; a candidate blamed for using it up leaves the others as much again.
         free_test: whether a formula that does not even bring free outputs to their targets is rejected untrained.
+        tuning: how a formula's numbers are tuned before it trains; the outcome's formula is the tuned one.
     """
 
     number: int
@@ -48,6 +51,7 @@ class Job:
     plan: Plan
     time_limit: float
     free_test: bool = False
+    tuning: Tuning = UNTUNED
 
     def __post_init__(self) -> None:
         assert self.candidates, "a job has candidates"
@@ -124,6 +128,8 @@ def train_all(job: Job, task: Task, stop: Stop) -> list[tuple[Trained, Canonical
     failures: Failures = {}
     functions = compile_all(job, failures)
     places = without_stuck(job, functions, task, failures)
+    functions |= tuned(job, {place: functions[place] for place in places}, task, failures, stop)
+    places = [place for place in places if place not in failures]
     ended = train_cohort([functions[i] for i in places], task, job.plan, stop) if places else []
     trained = dict(zip(places, ended, strict=True))
     read = {place: function.formula.canonical() for place, function in functions.items()}
@@ -138,6 +144,17 @@ def without_stuck(job: Job, functions: Mapping[int, TorchFunction], task: Task, 
         ended = {place: reason for place, reason in zip(places, reasons, strict=True) if reason}
         failures |= {place: (State.REJECTED, f"{FREE_OUTPUTS}: {reason}") for place, reason in ended.items()}
     return [place for place in places if place not in failures]
+
+
+def tuned(
+    job: Job, functions: Mapping[int, TorchFunction], task: Task, failures: Failures, stop: Stop
+) -> dict[int, TorchFunction]:
+    """Tune each formula by itself; one that fails at it is noted in `failures`."""
+    found: dict[int, TorchFunction] = {}
+    for place, function in functions.items() if job.tuning.method != "none" else ():
+        with blamed(place, failures, "the tuning of its numbers"):
+            found[place] = compile_loss(tune(function.formula, task, job.plan, job.tuning, stop))
+    return found
 
 
 def failed_test(outcome: Outcome) -> str:

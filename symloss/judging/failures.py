@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
+from symloss.judging.drain import LeftUndoneError
 from symloss.language.candidate import State
 
 FAULTS = (Exception, SystemExit)  # what a user's code may raise: `sys.exit()` there must not end symloss silently
@@ -26,15 +27,21 @@ class OutOfTimeError(Exception):
 
 
 @contextmanager
-def blamed(candidate: int, failures: Failures) -> Iterator[None]:
-    """Let a candidate's own computation fail without its neighbours."""
+def blamed(candidate: int, failures: Failures, what: str = "one step of its training") -> Iterator[None]:
+    """Let a candidate's own computation fail without its neighbours.
+
+    Args:
+        what: is computed, as the reason names it.
+    """
     started = time.monotonic()
     try:
         yield
     except OutOfTimeError as late:
         if time.monotonic() - started < late.patience:
             raise
-        failures[candidate] = (State.TIMED_OUT, "one step of its training did not end within the time limit")
+        failures[candidate] = (State.TIMED_OUT, f"{what} did not end within the time limit")
+    except LeftUndoneError:
+        raise
     except FAULTS as error:
         failures[candidate] = (State.CRASHED, in_words(error))
 
