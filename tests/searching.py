@@ -3,6 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from symloss.errors import FormulaError
 from symloss.language.candidate import Candidate, Measurement, Outcome, State
@@ -61,6 +62,18 @@ class Bench:
             return Outcome(candidate.number, State.DUPLICATE, f"same as {twin}", twin=twin)
         self.trained += 1
         return scored(candidate, self.score(candidate))
+
+
+class TunedBench(Bench):
+    """Judges as the engine does where workers tune: the outcome's formula has a factor that nobody has proposed."""
+
+    def __call__(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        return [self._tuned(outcome) for outcome in super().__call__(candidates)]
+
+    def _tuned(self, outcome: Outcome) -> Outcome:
+        if outcome.formula is None:
+            return outcome
+        return replace(outcome, formula=parse(f"1.2345*({outcome.formula.text})").canonical())
 
 
 def run(search: Search, batches: int, bench: Bench | None = None, n: int | None = None) -> list[Candidate]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import symloss
+from symloss.errors import ExperimentError
 from symloss.judging.drain import LeftUndoneError
 from symloss.judging.evaluate import Job, evaluate, judge
 from symloss.judging.plan import Plan
@@ -22,6 +23,7 @@ from symloss.language.probing import prefix
 from symloss.language.template import with_coefficients
 from symloss.language.tuning import UNTUNED, Tuning
 from symloss.language.zoo import zoo
+from symloss.searching.searches import read_settings
 
 SPEC = {"name": "digits", "noise": 0.4}
 TASK = make_task(SPEC)
@@ -226,3 +228,33 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Unrolled, "__call__", counted)
     return calls
+
+
+def test_settings_are_those_of_the_method_where_nothing_else_is_said() -> None:
+    assert read_settings("evolution", {}).tuning == UNTUNED
+    assert read_settings("evomal", {}).tuning == Tuning("gradient", steps=250, rate=0.001, inner_rate=0.01)
+    assert read_settings("evomal", {"tuning": {"steps": 9}}).tuning == Tuning("gradient", steps=9)
+    assert read_settings("random", {"tuning": {"method": "cma"}}).tuning == Tuning("cma")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"method": "gradiant"}, "Did you mean 'gradient'"),
+        ({"step": 3}, r"\[search.tuning\] .*Did you mean 'steps'"),
+        ({"rate": 0}, "rate is 0; allowed: a finite number above 0"),
+        ({"inheritance": "darwinian"}, "baldwinian, lamarckian"),
+        (3, "tuning is 3; allowed: a table of settings"),
+    ],
+)
+def test_unfit_settings_are_refused(table: object, words: str) -> None:
+    with pytest.raises(ExperimentError, match=words):
+        read_settings("evolution", {"tuning": table})
+
+
+@pytest.mark.parametrize("method", ["coefficients", "taylor", "glo"])
+def test_methods_that_read_their_numbers_back_inherit_no_others(method: str) -> None:
+    asked = {"method": "gradient", "inheritance": "lamarckian"}
+    with pytest.raises(ExperimentError, match=f"inheritance is 'lamarckian'; allowed with {method}, .*: baldwinian"):
+        read_settings(method, {"tuning": asked})
+    assert read_settings(method, {"tuning": {**asked, "inheritance": "baldwinian"}}).tuning == Tuning("gradient")

@@ -18,15 +18,18 @@ from symloss.language.grammar import Grammar
 from symloss.language.planting import plant
 from symloss.language.probing import Finding, Prober
 from symloss.language.tree import StoredTree, Tree, grow
+from symloss.language.tuning import UNTUNED, Tuning
 from symloss.searching.archive import HallOfFame
 from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
+from symloss.searching.inheritance import inherited
 from symloss.searching.selection import Individual
 from symloss.searching.told import Told
 from symloss.searching.variation import repair
 from symloss.searching.warm_start import WARM_START, plant_all
-from symloss.settings import any_text, setting, several, whole
+from symloss.settings import any_text, setting, several, table, whole
 
 OFFERED = "offered"  # the variation of a candidate that came from outside
+TUNING = "[search.tuning]"
 UNTRAINED = (State.REJECTED, State.DUPLICATE)
 
 
@@ -39,11 +42,13 @@ class SearchSettings:
             that as often a newly grown tree is tried instead. 0 takes what comes, as published searches do.
         patience: after so many candidates in a row that were rejected or duplicates, the grammar counts as exhausted.
         initial: formulas that the search begins with: published names, loss files, or texts.
+        tuning: how workers tune a formula's numbers before they judge it, see Tuning; by default they do not.
     """
 
     fresh: int = setting(whole(0), 5)
     patience: int = setting(whole(1), 2000)
     initial: tuple[str, ...] = setting(several(any_text(), '["cross_entropy", "-t*log(p)"]', at_least=0), ())
+    tuning: Tuning = setting(table(UNTUNED, TUNING), UNTUNED)  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ class Search:
         self._judge = judge
         self._seed = seed
         self._settings = settings
+        self._tunes = settings.tuning.method != "none"
         self._first = plant_all(settings.initial, grammar)
         self._asked: list[tuple[Candidate, Tree]] = []
         self._issued = 0
@@ -184,7 +190,7 @@ class Search:
             self._enter(told[-1])
         trees = [tree for _, tree in self._asked]
         self._asked = []
-        self._method.absorb([individual(each, tree) for each, tree in zip(told, trees, strict=True)])
+        self._method.absorb([self._learnt(each, tree) for each, tree in zip(told, trees, strict=True)])
         return told
 
     def recall(self, told: Sequence[Told]) -> None:
@@ -200,7 +206,7 @@ class Search:
         for each in told:
             self._proposed.add(each.digest)
             self._enter(each)
-        self._method.absorb([individual(each, StoredTree(each.text, self._grammar)) for each in told])
+        self._method.absorb([self._learnt(each, StoredTree(each.text, self._grammar)) for each in told])
 
     def _issue(self, drafts: Sequence[Draft | None]) -> list[Candidate]:
         """Issue a batch; where there is no draft, the method makes one."""
@@ -245,7 +251,7 @@ class Search:
         scored, robust = self._judge.scores(outcome) if twin is None else (self._fitness[twin], self._robustness[twin])
         promise = self._judge.promise(outcome) if twin is None else self._promises.get(origin, NO_PROMISE)
         formula = outcome.formula
-        if twin is not None and scored > FAILED:
+        if twin is not None and scored > FAILED and not self._tunes:
             formula = self.archive.read_simpler(candidate.text, origin)
         return Told(
             number=number,
@@ -261,6 +267,10 @@ class Search:
             worth_training=not candidate.finding.failed and twin is None,
         )
 
+    def _learnt(self, told: Told, tree: Tree) -> Individual:
+        inherits = self._tunes and self._settings.tuning.inheritance == "lamarckian"
+        return individual(told, inherited(told, tree) if inherits else tree)
+
     def _enter(self, told: Told) -> None:
         self._origins.append(told.origin)
         self._fitness.append(told.fitness)
@@ -268,7 +278,9 @@ class Search:
         if told.promise != NO_PROMISE:
             self._promises[told.origin] = told.promise
         self._barren = self._barren + 1 if told.state in UNTRAINED else 0
-        self.archive.add(told.number, told.text, told.fitness, told.formula, told.origin)
+        # Where numbers are tuned, what was scored is not what a twin's text says.
+        if told.formula is not None or not self._tunes:
+            self.archive.add(told.number, told.text, told.fitness, told.formula, told.origin)
 
 
 def individual(told: Told, tree: Tree) -> Individual:

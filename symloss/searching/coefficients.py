@@ -18,6 +18,7 @@ from symloss.language.tree import Tree
 from symloss.language.zoo import named_or_read
 from symloss.searching.base import Draft, SearchSettings
 from symloss.searching.cma import NumberSearch, NumberSettings
+from symloss.searching.inheritance import refuse_lamarckian
 from symloss.searching.selection import Individual
 from symloss.settings import choice, number, pattern, setting, several
 
@@ -37,6 +38,9 @@ class CoefficientSettings(NumberSettings, SearchSettings):
     sigma: float = setting(number(0.0, above=True), 1.5)
     formulas: tuple[str, ...] = setting(_TEXTS, ())
     coefficients: str = setting(choice(*PLACES), "nodes")
+
+    def __post_init__(self) -> None:
+        refuse_lamarckian(self.tuning, "coefficients")
 
 
 @dataclass

@@ -20,6 +20,7 @@ from symloss.searching.cma import NumberSearch, NumberSettings
 from symloss.searching.coefficients import CoefficientSearch, Line
 from symloss.searching.evolution import Evolution, EvolutionSettings, distinct
 from symloss.searching.fitness import NO_PROMISE
+from symloss.searching.inheritance import refuse_lamarckian
 from symloss.searching.selection import SELECTIONS, Individual
 from symloss.settings import choice, number, setting, table, whole
 
@@ -62,6 +63,10 @@ class GloSettings(EvolutionSettings):
     generations: int = setting(whole(1), 100)
     evaluations: int | None = setting(whole(1), None)
     coefficients: StageSettings = setting(table(_USUAL, "[search.coefficients]"), _USUAL)  # noqa: RUF009 - frozen
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_lamarckian(self.tuning, "glo")
 
 
 class Glo:

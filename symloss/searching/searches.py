@@ -14,6 +14,7 @@ from symloss.searching.base import Method, Search, SearchSettings
 from symloss.searching.coefficients import CoefficientSearch, CoefficientSettings
 from symloss.searching.elites_map import ElitesMap, MapSettings
 from symloss.searching.evolution import Evolution, EvolutionSettings
+from symloss.searching.evomal import Evomal, EvomalSettings
 from symloss.searching.fitness import Judge
 from symloss.searching.glo import Glo, GloSettings
 from symloss.searching.islands import Islands, IslandSettings
@@ -48,6 +49,7 @@ _TABLE = (
     SearchRecord("map_elites", MapSettings, ElitesMap.of, "the fittest formula of every shape of gradient"),
     SearchRecord("coefficients", CoefficientSettings, CoefficientSearch.of, "CMA-ES over given formulas' coefficients"),
     SearchRecord("glo", GloSettings, Glo.of, "GLO as published: evolution, then CMA-ES over the best's coefficients"),
+    SearchRecord("evomal", EvomalSettings, Evomal.of, "EvoMAL: each formula's numbers tuned by gradients, then judged"),
     SearchRecord("taylor", TaylorSettings, TaylorSearch.of, "TaylorGLO: CMA-ES over Taylor polynomials"),
 )
 

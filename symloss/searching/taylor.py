@@ -18,6 +18,7 @@ from symloss.language.slots import SLOTS
 from symloss.language.template import Hole, Template
 from symloss.searching.base import Draft, SearchSettings
 from symloss.searching.cma import NumberSearch, NumberSettings
+from symloss.searching.inheritance import refuse_lamarckian
 from symloss.searching.selection import Individual
 from symloss.settings import Rule, number, setting, whole
 
@@ -41,6 +42,9 @@ class TaylorSettings(NumberSettings, SearchSettings):
     order: int = setting(Rule("one of 2, 3, 4", _order), 3)
     sigma: float = setting(number(0.0, above=True), 1.2)
     population: int | None = setting(whole(4), 28)
+
+    def __post_init__(self) -> None:
+        refuse_lamarckian(self.tuning, "taylor")
 
 
 class TaylorSearch:

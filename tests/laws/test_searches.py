@@ -13,8 +13,9 @@ from symloss.errors import ExperimentError, RunError
 from symloss.language.candidate import Candidate, Outcome, State
 from symloss.language.grammar import load_grammar, read_grammar
 from symloss.language.probing import Finding
+from symloss.language.tuning import INHERITANCES
 from symloss.searching.searches import SEARCHES, Search, make_search
-from tests.searching import JUDGE, Bench, rejected, run, scored
+from tests.searching import JUDGE, Bench, TunedBench, rejected, run, scored
 
 COMPACT = load_grammar("compact")
 SMALL: dict[str, dict[str, object]] = {
@@ -26,6 +27,7 @@ SMALL: dict[str, dict[str, object]] = {
     "map_elites": {"first": 12, "batch": 12, "cells": 4},
     "coefficients": {"formulas": ["baikal", "-t*log(p)/2"], "population": 12},
     "glo": {"population": 12, "elites": 2, "fresh": 5, "generations": 2, "coefficients": {"population": 12}},
+    "evomal": {"population": 12},
     "taylor": {"order": 2, "population": 12},
 }
 NUMBERS = ("coefficients", "taylor")  # they search numbers, and no grammar
@@ -288,6 +290,29 @@ def test_what_is_no_loss_is_a_candidate_that_says_so(name: str) -> None:
     search = make_search(name, load_grammar("glo"), JUDGE, 0, SMALL[name] | {"fresh": 0})
     void = [candidate.finding for candidate in run(search, 3) if candidate.finding.is_void]
     assert any("does not see" in finding.reason for finding in void)
+
+
+@pytest.mark.parametrize(
+    ("name", "inheritance"),
+    [
+        (name, inheritance)
+        for name in SEARCHES
+        for inheritance in INHERITANCES
+        if inheritance == "baldwinian" or name not in (*NUMBERS, "glo")  # these read back the numbers that they propose
+    ],
+)
+def test_where_numbers_are_tuned_a_search_is_told_again_alike(name: str, inheritance: str) -> None:
+    tuning = {"method": "gradient", "inheritance": inheritance}
+    first, second = (make(name, tuning=tuning) for _ in range(2))
+    bench = TunedBench()
+    for _ in range(3):
+        outcomes = bench(first.ask())
+        told = first.tell(outcomes)
+        # A twin's own text is not read in place of what was tuned, however short it is.
+        assert [each.formula for each in told] == [outcome.formula for outcome in outcomes]
+        second.recall(told)
+    assert second.ask() == first.ask()
+    assert second.archive.best(99) == first.archive.best(99)
 
 
 @names
