@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from symloss.language.candidate import TRAINED, Outcome
+from symloss.language.candidate import TRAINED
 from symloss.running.config import load_experiment
+from symloss.running.costs import Price
 from symloss.running.observer import Silent
+from symloss.running.reached import Reached
 from symloss.running.run import resume, search
 from symloss.running.rundir import RunDirectory
 from symloss.running.store import RunStore
@@ -37,8 +39,7 @@ def search_once(folder: str, table: Mapping[str, Any]) -> dict[str, Any]:
 
 def told_of(path: Path) -> dict[str, Any]:
     """Return a run's best fitness over the training steps that it spent, and its best formulas."""
-    budget = load_experiment(RunDirectory(path).experiment).budget
-    whole = budget.steps * budget.seeds * len(budget.learning_rates or (0,))
+    price = Price.of(load_experiment(RunDirectory(path).experiment))
     with RunStore.read(RunDirectory(path).store) as store:
         meta = store.meta()
         judge = Judge(meta["metric"], meta["maximise"])
@@ -46,7 +47,7 @@ def told_of(path: Path) -> dict[str, Any]:
         for number, outcome in sorted(store.outcomes().items()):
             if outcome.state not in TRAINED:
                 continue
-            steps += spent(outcome, whole)
+            steps += price.spent(1, Reached().plus([outcome]))
             best = max(best, judge.fitness(outcome))
             curve.append((number, steps, best))
         ranking = rank_run(store, BEST)
@@ -59,17 +60,6 @@ def told_of(path: Path) -> dict[str, Any]:
         "best": [[each.formula, each.fitness, each.complexity] for each in ranking.best],
         "front": [[each.formula, each.fitness, each.complexity] for each in ranking.front],
     }
-
-
-def spent(outcome: Outcome, whole: int) -> int:
-    """Return the optimiser steps that a candidate took; one that failed counts as if it had taken all of them."""
-    if not outcome.measurements:
-        return whole
-    last: dict[tuple[float, int], int] = {}
-    for each in outcome.measurements:
-        key = each.learning_rate, each.seed
-        last[key] = max(each.step, last.get(key, 0))
-    return sum(last.values())
 
 
 def best_at(curve: list[list[float]], steps: float) -> float | None:

@@ -11,6 +11,7 @@ import symloss.running.run
 import symloss.running.session
 from symloss.errors import DiskError, RunError
 from symloss.judging.stacking import Decision
+from symloss.running.reached import Reached
 from symloss.running.run import resume
 from symloss.running.store import RunStore
 from tests.fakes import FakePool, PowerCutError
@@ -67,6 +68,21 @@ def test_each_formula_is_answered_in_order(tmp_path: Path, pools: Pools) -> None
         assert run.offer([]) == []
     with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
         assert [each.variation for each in store.candidates()] == ["offered"] * 4
+
+
+def test_what_was_counted_before_the_last_offer_still_counts_when_the_run_is_opened_again(
+    tmp_path: Path, pools: Pools
+) -> None:
+    with symloss.open_run(table(), tmp_path / "run") as run:
+        run.step()
+        run.offer(OFFERS)
+    with symloss.open_run(tmp_path / "run") as run:
+        run.step()
+    with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
+        meta, outcomes = store.meta(), list(store.outcomes().values())
+    assert Reached.of_fact(meta["reached"], tmp_path) == Reached().plus(outcomes)
+    assert sum(meta["free_tests"].values()) == len(outcomes)
+    assert meta["steps"] >= max(each.step for outcome in outcomes for each in outcome.measurements)
 
 
 def test_what_was_offered_is_there_when_the_run_is_opened_again(tmp_path: Path, pools: Pools) -> None:

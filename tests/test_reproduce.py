@@ -9,25 +9,14 @@ import pytest
 from benchmarks.record import rounded
 from reproduce.__main__ import DOCUMENT, STUDIES
 from reproduce.methods import METHODS, RANDOM, TASKS, _difference, baseline_table, draw, table_of
-from reproduce.searches import best_at, spent, told_of
+from reproduce.searches import best_at, told_of
 from reproduce.study import DIGITS, Place, make_pieces, mean_interval
 from reproduce.xor import alike, direction
-from symloss.language.candidate import Measurement, Outcome, State
 from symloss.language.probing import Prober
 from symloss.language.zoo import zoo
 from symloss.running.config import read_experiment
 from symloss.searching.searches import read_settings
 from tests.runs import make_run
-
-
-def measured(*steps: int) -> Outcome:
-    own = tuple(Measurement(step, 0.1, 0, {"accuracy": 0.5}) for step in steps)
-    return Outcome(0, State.SCORED, measurements=own)
-
-
-def test_a_candidate_costs_the_steps_that_it_took_and_a_failure_all() -> None:
-    assert spent(measured(50, 300), 600) == 300
-    assert spent(Outcome(0, State.DIVERGED, "nan"), 600) == 600
 
 
 def test_a_curve_says_the_best_for_a_cost() -> None:
@@ -37,7 +26,9 @@ def test_a_curve_says_the_best_for_a_cost() -> None:
 
 def test_a_run_is_told_as_a_curve_that_rises(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", 60)
-    (path / "experiment.toml").write_text('name = "made"\n[task]\nname = "digits"\n[stop]\ngenerations = 1\n')
+    (path / "experiment.toml").write_text(
+        'name = "made"\n[task]\nname = "digits"\n[budget]\nlearning_rates = [0.01, 0.03]\n[stop]\ngenerations = 1\n'
+    )
     told = told_of(path)
     fitness = [row[2] for row in told["curve"]]
     assert fitness == sorted(set(fitness))

@@ -4,7 +4,7 @@ It is read from TOML with overrides, checked whole, and written back resolved, s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from symloss.judging.tasks.task import Task
 from symloss.language.files import expanded, names_file, read_text
 from symloss.language.grammar import Grammar
 from symloss.language.lossfile import read_loss
+from symloss.language.tuning import UNTUNED, Tuning
 from symloss.language.zoo import ZOO, adopt_entry, zoo
 from symloss.searching.searches import read_settings
 from symloss.searching.warm_start import plant_all
@@ -32,6 +33,7 @@ from symloss.settings import (
     setting,
     several,
     size,
+    table,
     whole,
 )
 
@@ -81,12 +83,15 @@ class Stop:
         evaluations: distinct candidates trained; the batch in which the number is reached is finished.
         time: seconds of searching, all sessions of the run together.
         target: fitness, in the metric's own units, that the best candidate must reach.
+        steps: training steps of the base model, those of tuning included: the cost by which methods are compared; the
+            batch in which the number is reached is finished.
     """
 
     generations: int | None = setting(whole(1), None)
     evaluations: int | None = setting(whole(1), None)
     time: float | None = setting(duration(), None)
     target: float | None = setting(number(), None)
+    steps: int | None = setting(whole(1), None)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ class FinalsPlan:
         learning_rates: tuned over, for every formula alike; None for the budget's and one beyond at either end.
         baselines: zoo names, the first is the one to beat; None for the slot's.
         resamples: of the bootstrap behind each interval.
+        polish: how the numbers of the top formulas are tuned once more, see Tuning; the tuned ones enter beside the
+            others. By default they are not.
     """
 
     seeds: int = setting(whole(2), 12)
@@ -108,6 +115,7 @@ class FinalsPlan:
     learning_rates: tuple[float, ...] | None = setting(RATES, None)
     baselines: tuple[str, ...] | None = setting(several(pattern(NAME, "a zoo name"), '["cross_entropy"]'), None)
     resamples: int = setting(whole(100), 5000)
+    polish: Tuning = setting(table(UNTUNED, "[finals.polish]"), UNTUNED)  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,11 @@ class Experiment:
     def search_settings(self) -> dict[str, Any]:
         """The search's own settings, without its method."""
         return {key: value for key, value in self.search.items() if key != "method"}
+
+    @property
+    def tuning(self) -> Tuning:
+        """How the search has each formula's numbers tuned."""
+        return read_settings(self.method, self.search_settings).tuning
 
 
 SECTIONS = {"budget": Budget, "stop": Stop, "finals": FinalsPlan}
@@ -359,4 +372,10 @@ def _check(experiment: Experiment, place: str) -> None:
 
 def _table(record: Budget | Stop | FinalsPlan) -> dict[str, Any]:
     pairs = ((each.name, getattr(record, each.name)) for each in fields(record))
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in pairs if value is not None}
+    return {key: _plain(value) for key, value in pairs if value is not None and value != UNTUNED}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tuning):
+        return asdict(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -10,6 +10,7 @@ from dataclasses import replace
 from symloss.judging.plan import Plan
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome
+from symloss.running.costs import Price
 from symloss.running.planning import Cutter, plan_halving, plan_trainings
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
@@ -31,6 +32,7 @@ class Course:
         self._session, self._ending = session, ending
         self._plan = plan_trainings(experiment, session.stacking)
         self._halving = plan_halving(experiment, session.work.task)
+        self._tuning, self._price = experiment.tuning, Price.of(experiment)
         self._screen = Screen()
         self._recall = Recall(session.store, session.search, self._screen, self._halving)
         self.batch = 0  # number of the batch that comes next
@@ -39,7 +41,7 @@ class Course:
         """Tell the next batch again where what was told of it is kept; False where it is to be judged."""
         told = self._recall.batch(self.batch)
         if told:
-            self._ending.told_batch(told, self._session.search.archive)
+            self._count(told)
             self.batch += 1
         return bool(told)
 
@@ -61,14 +63,21 @@ class Course:
             withdraw_finals(session.work.run, store)
         outcomes = [stored[candidate.number] for candidate in candidates]
         told = search.tell(outcomes)
-        self._ending.told_batch(told, search.archive)
         self._recall.told(self.batch, outcomes)
+        self._count(told)
         leader = self._ending.best[1] if self._ending.best else None
         entry = StoredBatch(self.batch, len(told), leader, time.monotonic() - began)
-        store.write_told(entry, told, self._recall.facts() | session.time(self._ending.session))
+        facts = self._recall.facts() | {"steps": self._ending.steps} | session.time(self._ending.session)
+        store.write_told(entry, told, facts)
         session.observer.batch_done(self._ending.progress())
         self.batch += 1
         return told
+
+    def _count(self, told: Sequence[Told]) -> None:
+        """Count a batch that the search was told, and what it has cost."""
+        ending = self._ending
+        ending.told_batch(told, self._session.search.archive)
+        ending.steps = self._price.spent(ending.tally.evaluated, self._recall.reached)
 
     def _train(self, plan: Plan, candidates: Sequence[Candidate], left: Sequence[Candidate]) -> dict[int, Outcome]:
         """Train what the store does not know; return the batch's outcomes, fewer than candidates when cut short."""
@@ -77,7 +86,7 @@ class Course:
         first, last = candidates[0].number, candidates[-1].number
         known = store.outcomes(first, last)
         # Cut before looking at what is known: cohorts must be those of a run without a break.
-        jobs = Cutter(plan, budget.cohort, budget.timeout)(left)
+        jobs = Cutter(plan, budget.cohort, budget.timeout, self._tuning)(left)
         missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
         so_far = Tally()  # counted as they come: to count a large batch after each job would take the time of training
         so_far.add(list(known.values()))

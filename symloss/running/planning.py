@@ -12,6 +12,7 @@ from symloss.judging.stacking import Decision
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Candidate
 from symloss.language.grammar import Grammar
+from symloss.language.tuning import UNTUNED, Tuning
 from symloss.running.config import Experiment
 from symloss.running.halving import Halving
 from symloss.running.seeds import finals_seeds, search_seeds
@@ -27,12 +28,13 @@ class Cutter:
     plan: Plan
     cohort: int
     timeout: float
+    tuning: Tuning = UNTUNED
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Job]:
         """Return the jobs, numbered by their first candidate."""
         named = [(each.number, each.text, each.slot) for each in candidates]
         parts = [tuple(named[start : start + self.cohort]) for start in range(0, len(named), self.cohort)]
-        return [Job(part[0][0], part, self.plan, self.timeout, free_test=True) for part in parts]
+        return [Job(part[0][0], part, self.plan, self.timeout, True, self.tuning) for part in parts]
 
 
 def plan_search(experiment: Experiment, grammar: Grammar, task: Task) -> Search:

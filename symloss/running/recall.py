@@ -27,6 +27,9 @@ class Recall:
         search: to be told.
         screen: to be fed the same candidates.
         halving: to be told the same measurements, where it makes use of any.
+
+    Attributes:
+        reached: how far all trainings went; of earlier sessions once their last batch was told.
     """
 
     def __init__(self, store: RunStore, search: Search, screen: Screen, halving: Halving) -> None:
@@ -34,7 +37,7 @@ class Recall:
         self._sizes = [batch.candidates for batch in store.batches()]
         self._next = 0  # number of the first candidate of the batch that comes next
         self._facts: Mapping[str, Any] = store.meta()
-        self._reached = Reached()
+        self.reached = Reached()
 
     def batch(self, number: int) -> list[Told] | None:
         """Tell a batch again; None where it is to be asked and told like a new one."""
@@ -52,6 +55,8 @@ class Recall:
         self._screen.recall(passed, self._screen.counts)
         if self._halving.decides:
             self._halving.tell(self._store.outcomes(first, first + size - 1).values())
+        if number == len(self._sizes) - 1:
+            self._take_up()
         return told
 
     def issue(self, number: int) -> list[Candidate]:
@@ -72,12 +77,15 @@ class Recall:
         """Learn and count a batch that was asked and told; after the last of an earlier session its counts stand."""
         self._screen.learn(outcomes)
         self._halving.tell(outcomes)
-        self._reached = self._reached.plus(outcomes)
+        self.reached = self.reached.plus(outcomes)
         if number == len(self._sizes) - 1:
-            self._screen.recall({}, self._facts.get("free_tests", self._screen.counts))
-            kept = self._facts.get("reached")
-            self._reached = self._reached if kept is None else Reached.of_fact(kept, self._store.path)
+            self._take_up()
 
     def facts(self) -> dict[str, Any]:
         """Return the counts as the run keeps them."""
-        return {"free_tests": dict(self._screen.counts), "reached": self._reached.fact()}
+        return {"free_tests": dict(self._screen.counts), "reached": self.reached.fact()}
+
+    def _take_up(self) -> None:
+        self._screen.recall({}, self._facts.get("free_tests", self._screen.counts))
+        kept = self._facts.get("reached")
+        self.reached = self.reached if kept is None else Reached.of_fact(kept, self._store.path)

@@ -35,6 +35,7 @@ from symloss.running.finals import Finals, run_finals
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer, Progress
 from symloss.running.planning import plan_finals, plan_search, plan_trainings
+from symloss.running.polishing import polish
 from symloss.running.room import check_room, room_needed, tell_network
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
@@ -227,6 +228,7 @@ def set_up(work: Work, stacking: Decision) -> None:
     facts: dict[str, Any] = {"name": work.experiment.name, "slot": task.slot, "sessions": []}
     facts |= {"stack": stacking.stack, "stack_reason": stacking.reason, "stack_members": stacking.members}
     facts |= {"metric": task.metric.name, "maximise": task.metric.maximise}
+    facts["tunes"] = work.experiment.tuning.method != "none"
     RunStore.create(work.run.part, facts).close()
     work.run.part.replace(work.run.store)
 
@@ -299,10 +301,14 @@ def _finals(session: Session) -> Finals | None:
     if not experiment.finals.top:
         return None
     found = [entry.formula for entry in session.search.archive.best(experiment.finals.top)]
-    field = entrants(found, experiment.finals.baselines or SLOTS[task.slot].baselines)
-    trials = plan_finals(experiment, session.stacking)
+    trials, stop = plan_finals(experiment, session.stacking), session.interrupts.stop
+    plan = plan_trainings(experiment, session.stacking)
+    polished = polish(found, experiment.finals.polish, plan, trials.time_limit, session.pool, session.store, stop)
+    if polished is None:
+        return None
+    field = entrants(found, experiment.finals.baselines or SLOTS[task.slot].baselines, polished)
     watcher = Watcher(session.observer.trial_done, session.observer.verdict_done)
-    return run_finals(field, task, trials, session.pool, session.store, session.interrupts.stop, watcher)
+    return run_finals(field, task, trials, session.pool, session.store, stop, watcher)
 
 
 def _keep(session: Session, finals: Finals) -> None:

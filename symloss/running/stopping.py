@@ -55,6 +55,9 @@ class Ending:
         idle: called whenever the pool asks, which it does often while it waits.
         fault: what `idle` has raised. It ends the batch, and is raised after it: a pool that trains would take it for a
             candidate's fault.
+
+    Attributes:
+        steps: training steps spent so far, as whoever drives the search counts them.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Ending:
         self.told = told
         self.best: tuple[str, float] | None = None
         self.fault: RunError | None = None
+        self.steps = 0
         self._stop = stop
         self._sign = sign
         self._spent = spent
@@ -138,6 +142,7 @@ class Ending:
         return [
             (_reached(tally.batches, stop.generations), f"{tally.batches} generations are done"),
             (_reached(tally.evaluated, stop.evaluations), f"{tally.evaluated} candidates are trained"),
+            (_reached(self.steps, stop.steps), f"{self.steps} training steps are spent"),
             (_reached(self.best[1] if self.best else None, target), f"the target of {stop.target} is reached"),
         ]
 
@@ -145,9 +150,11 @@ class Ending:
         stop, done = self._stop, self.tally.batches
         per_batch = self.seconds / done if done else None
         per_training = self.seconds / evaluated if evaluated else None
+        per_step = self.seconds / self.steps if self.steps else None
         ends = [
             _times(stop.generations, done, per_batch),
             _times(stop.evaluations, evaluated, per_training),
+            _times(stop.steps, self.steps, per_step),
             _times(stop.time, self.seconds, 1.0),
         ]
         return min((max(0.0, end) for end in ends if end is not None), default=None)

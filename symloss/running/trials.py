@@ -19,6 +19,7 @@ from symloss.running.store import RunStore, Trial
 from symloss.searching.fitness import Judge
 
 FOUND, BASELINE = "found", "baseline"
+POLISH = "polish"  # the part of trials that tuned the numbers of an entrant, see `polishing`
 
 Stop = Callable[[], bool]
 Watch = Callable[[int, int], None]
@@ -75,9 +76,18 @@ class Trials:
     time_limit: float
 
 
-def entrants(found: Sequence[Formula], baselines: Iterable[str]) -> list[Entrant]:
-    """List who enters: found formulas in the order of their fitness in the search, then baselines by zoo name."""
+def entrants(found: Sequence[Formula], baselines: Iterable[str], polished: Sequence[Formula] = ()) -> list[Entrant]:
+    """List who enters: found formulas in the order of their fitness in the search, then baselines by zoo name.
+
+    Args:
+        polished: the found ones with tuned numbers, in the same order; those that are new enter after the found ones.
+    """
     first = [Entrant(f"found {place}", formula, FOUND) for place, formula in enumerate(found, 1)]
+    known = {formula.key for formula in found}
+    for place, formula in enumerate(polished, 1):
+        if formula.key not in known:
+            known.add(formula.key)
+            first.append(Entrant(f"polished {place}", formula, FOUND))
     return [*first, *(Entrant(name, zoo[name], BASELINE) for name in baselines)]
 
 
@@ -100,7 +110,8 @@ class Ring:
         self._watch = watch
         self._judge = Judge(task.metric.name, task.metric.maximise)
         self._known = {} if store is None else store.trials()
-        self._used: set[str] = set()
+        # What was polished stays, too, so that a resume does not polish again.
+        self._used = {name for name, trial in self._known.items() if trial.part == POLISH}
 
     def validate(self, field: Sequence[Entrant]) -> dict[str, Outcome] | None:
         """Train at all learning rates; formula key -> outcome, None when stopped."""

@@ -19,13 +19,16 @@ from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
 from symloss.judging.threads import one_thread
 from symloss.judging.train import train_cohort
+from symloss.judging.tuning import tune
 from symloss.language.candidate import Candidate
 from symloss.language.files import names_file, read_text
 from symloss.language.formula import parse
 from symloss.language.grammar import Grammar, count_space, list_grammars, load_grammar
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS
+from symloss.language.tuning import Tuning
 from symloss.running.config import Experiment, check_fit, list_experiments, load_experiment, resolved
+from symloss.running.costs import Price
 from symloss.running.machine import count_workers
 from symloss.running.planning import plan_search, plan_trainings
 from symloss.settings import LONGEST, read_toml
@@ -129,10 +132,12 @@ def estimate(experiment: Experiment, grammar: Grammar, task: Task, workers: int)
     plan = plan_trainings(experiment, stacking)
     if not passed:
         return Cost(proposed, 0, plan.stack, None, None, None, None, workers)
-    each = seconds_per_candidate(passed[: min(SAMPLE, experiment.budget.cohort)], task, plan)
+    training = seconds_per_candidate(passed[: min(SAMPLE, experiment.budget.cohort)], task, plan)
+    each = training + seconds_of_tuning(passed[0], task, plan, experiment.tuning)
     each_here = each / max(1, workers)
     number = _expected(experiment, proposed, len(passed) / proposed, each_here)
-    finals = each_here * _finals_trainings(experiment, task.slot)
+    polish = experiment.finals.top * seconds_of_tuning(passed[0], task, plan, experiment.finals.polish)
+    finals = (training * _finals_trainings(experiment, task.slot) + polish) / max(1, workers)
     search_time = None if number is None else number * each_here
     return Cost(proposed, len(passed), plan.stack, each, number, search_time, finals, workers)
 
@@ -172,11 +177,23 @@ def seconds_per_candidate(candidates: Sequence[Candidate], task: Task, plan: Pla
     return (taken[0] + step * max(0, plan.steps - SHORT)) / len(functions)
 
 
+def seconds_of_tuning(candidate: Candidate, task: Task, plan: Plan, tuning: Tuning) -> float:
+    """Return one worker's seconds for tuning a formula's numbers, drawn out from a few steps."""
+    if tuning.method == "none":
+        return 0.0
+    short = replace(tuning, steps=min(tuning.steps, LONGER))
+    with one_thread():
+        began = time.perf_counter()
+        tune(parse(candidate.text, candidate.slot), task, plan, short)
+        return (time.perf_counter() - began) * tuning.steps / short.steps
+
+
 def _expected(experiment: Experiment, batch: int, share: float, each: float) -> int | None:
     stop = experiment.stop
     ends = [
         None if stop.generations is None else stop.generations * batch * share,
         stop.evaluations,
+        None if stop.steps is None else stop.steps / Price.of(experiment).whole,
         None if stop.time is None else stop.time / each,
     ]
     return min((round(end) for end in ends if end is not None), default=None)

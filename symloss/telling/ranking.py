@@ -123,6 +123,7 @@ def _scored_at(standings: Standings, place: int, number: int) -> bool:
 def _stand_anew(store: RunStore, outcomes: Mapping[int, Outcome], judge: Judge, slot: str) -> Standings:
     """Work out how candidates stand from their measurements."""
     hall, scores = HallOfFame(slot), scores_of(outcomes, judge)
+    tunes = store.meta().get("tunes", False)  # then a twin's own text is not what was scored
     rows: list[tuple[int, int, float, int, bool]] = []
     for each in store.candidates(min(outcomes), max(outcomes)):
         outcome = outcomes.get(each.number)
@@ -131,9 +132,10 @@ def _stand_anew(store: RunStore, outcomes: Mapping[int, Outcome], judge: Judge, 
         origin = each.number if outcome.twin is None else outcome.twin
         score = scores.get(origin, FAILED)
         formula = outcome.formula
-        if formula is None and score > FAILED:
+        if formula is None and score > FAILED and not tunes:
             formula = hall.read_simpler(each.text, origin)
-        hall.add(each.number, each.text, score, formula, origin)
+        if formula is not None:
+            hall.add(each.number, each.text, score, formula, origin)
         size = formula.complexity if formula is not None and hall.holds(each.number, origin) else 0
         rows.append((each.number, origin, np.nan if score == FAILED else score, size, outcome.state in TRAINED))
     numbers, origins, fitness, complexity, trained = zip(*rows, strict=True)

@@ -18,6 +18,7 @@ from symloss.language.candidate import Outcome
 from symloss.language.files import write_whole
 from symloss.running.rundir import find_run
 from symloss.running.store import RunStore, StoredCandidate
+from symloss.running.trials import POLISH
 from symloss.searching.fitness import FAILED, Judge
 
 Kind = Literal["whole", "real", "text"]
@@ -205,7 +206,8 @@ def _read(path: str | Path) -> _Reading:
     with RunStore.read(find_run(path).store) as store:
         meta = store.meta()
         judge = Judge(meta["metric"], meta["maximise"])
-        trials = [(each.formula, each.part, each.outcome) for each in store.trials().values()]
+        tried = (each for each in store.trials().values() if each.part != POLISH)
+        trials = [(each.formula, each.part, each.outcome) for each in tried]
         return _Reading(list(store.candidates()), store.outcomes(), judge, trials)
 
 

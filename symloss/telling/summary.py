@@ -65,6 +65,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "free_tests": meta.get("free_tests", {}),
         "reasons": {state.value: {"reason": reason, "times": times} for state, (reason, times) in reasons.items()},
         "rungs": rungs,
+        "steps": meta.get("steps"),
         "seconds": sum(session.get("seconds", 0.0) for session in meta["sessions"]),
         "front": [asdict(each) for each in ranking.front],
         "best": [asdict(each) for each in ranking.best],
@@ -105,7 +106,9 @@ def run_text(summary: Mapping[str, Any]) -> str:
     happened = mishaps_in_words(summary["mishaps"])
     head += [("mishaps", happened)] if happened else []
     head += [("report", summary["report"])] if summary["report"] else []
-    told = _saved_rows(summary["free_tests"]) + _rung_rows(summary["rungs"]) + _reason_rows(summary)
+    told = _saved_rows(summary["free_tests"]) + _rung_rows(summary["rungs"])
+    told += [("cost", f"{summary['steps']} training steps")] if summary["steps"] else []
+    told += _reason_rows(summary)
     parts = [fields(head + told)]
     if summary["front"]:
         title = f"Front: {summary['metric']} on validation against complexity"
