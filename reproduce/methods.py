@@ -19,6 +19,7 @@ from symloss.language.formula import parse
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
 from symloss.running.comparing import Trying
+from symloss.running.costs import Price
 from symloss.running.observer import Silent
 from symloss.running.session import Crew
 from symloss.running.transferring import Ground, transfer_formulas
@@ -27,6 +28,11 @@ RANDOM = "random"
 POINTS = 20  # of a curve
 ENOUGH = 3  # seeds for an interval of a difference
 BATCH = {"population": 60, "elites": 4}
+TUNING = {
+    "steps": 100,
+    "rate": 0.01,
+    "inner_rate": 0.1,
+}  # 400 training steps a candidate
 
 # The searches, by the name under which they stand in the tables. `random` comes first: it is the reference.
 METHODS: Mapping[str, Mapping[str, Any]] = {
@@ -43,10 +49,13 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
         "generations": 3,
         "coefficients": {"best": 2, "population": 16},
     },
+    "evomal": {"method": "evomal", "tuning": {**TUNING, "method": "gradient"}},
+    "evomal, CMA-ES": {"method": "evomal", "tuning": {**TUNING, "method": "cma"}},
     "taylor": {"method": "taylor"},
 }  # fmt: skip
 
-# The base problems: what to train, at which cost, how many trained candidates, how many seeds of the search.
+# The base problems: what to train, at which cost, how many trained candidates that makes where none is tuned, how many
+# seeds of the search.
 TASKS: Mapping[str, Mapping[str, Any]] = {
     "noisy digits": {
         "task": {"name": "digits", "noise": 0.4},
@@ -84,11 +93,17 @@ def searches(place: Place, task: str) -> list[Piece]:
         for seed in range(place.scaled(spec["seeds"])):
             table = {
                 "name": "study", "seed": seed + 1, "grammar": "compact", "task": spec["task"], "search": settings,
-                "budget": spec["budget"], "stop": {"evaluations": place.scaled(spec["evaluations"], 20)},
+                "budget": spec["budget"], "stop": {"steps": cost_of(task, place.scaled(spec["evaluations"], 20))},
             }  # fmt: skip
             name = piece_name(task, method, seed)
             pieces.append((name, search_once, {"folder": str(place.folder / "runs" / name), "table": table}))
     return pieces
+
+
+def cost_of(task: str, evaluations: int) -> int:
+    """Return the training steps of so many candidates whose numbers are not tuned: what every search may spend."""
+    budget = TASKS[task]["budget"]
+    return evaluations * Price(budget["steps"], len(budget["learning_rates"]) * budget["seeds"]).whole
 
 
 def piece_name(task: str, method: str, seed: int) -> str:

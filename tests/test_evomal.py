@@ -144,13 +144,13 @@ def test_a_price_counts_every_training_step_up_to_where_a_rung_has_stopped_it_an
         "priced", Path(),
     )  # fmt: skip
     price = Price.of(experiment)
-    assert price == Price(200, 40)
+    assert price == Price(100, 2, 40)
     assert price.whole == 240
     scored, stopped, failed = measured(100, 50), measured(20, 20), Outcome(0, State.DIVERGED, "nan")
     reached = Reached().plus([scored, stopped, failed])
     assert price.spent(3, reached) == 150 + 40 + 200 + 3 * 40
-    assert Price(200).spent(1, Reached().plus([scored])) == 150
-    assert Price(200).spent(2, Reached()) == 400
+    beside = measured(100)  # at the other rate it diverged
+    assert Price(100, 2).spent(1, Reached().plus([beside])) == 200
 
 
 TABLE: dict[str, Any] = {

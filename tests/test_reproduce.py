@@ -8,13 +8,14 @@ import pytest
 
 from benchmarks.record import rounded
 from reproduce.__main__ import DOCUMENT, STUDIES
-from reproduce.methods import METHODS, RANDOM, TASKS, _difference, baseline_table, draw, table_of
+from reproduce.methods import METHODS, RANDOM, TASKS, _difference, baseline_table, draw, searches, table_of
 from reproduce.searches import best_at, told_of
 from reproduce.study import DIGITS, Place, make_pieces, mean_interval
 from reproduce.xor import alike, direction
 from symloss.language.probing import Prober
 from symloss.language.zoo import zoo
 from symloss.running.config import read_experiment
+from symloss.running.costs import Price
 from symloss.searching.searches import read_settings
 from tests.runs import make_run
 
@@ -27,7 +28,7 @@ def test_a_curve_says_the_best_for_a_cost() -> None:
 def test_a_run_is_told_as_a_curve_that_rises(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", 60)
     (path / "experiment.toml").write_text(
-        'name = "made"\n[task]\nname = "digits"\n[budget]\nlearning_rates = [0.01, 0.03]\n[stop]\ngenerations = 1\n'
+        'name = "made"\n[task]\nname = "digits"\n[budget]\nsteps = 100\nseeds = 1\nlearning_rates = [0.01, 0.03]\n[stop]\ngenerations = 1\n'
     )
     told = told_of(path)
     fitness = [row[2] for row in told["curve"]]
@@ -53,9 +54,14 @@ def test_every_method_and_task_of_the_study_is_one_that_can_be_asked_for() -> No
     assert next(iter(METHODS)) == RANDOM
     for settings in METHODS.values():
         read_settings(settings["method"], {key: value for key, value in settings.items() if key != "method"})
-    for spec in TASKS.values():
-        table = {"name": "study", "task": spec["task"], "budget": spec["budget"], "stop": {"evaluations": 20}}
-        assert read_experiment(table, "study", Path()).budget.seeds == spec["budget"]["seeds"]
+    for task, spec in TASKS.items():
+        asked = [read_experiment(piece["table"], "study", Path()) for _, _, piece in searches(Place(Path()), task)]
+        assert {each.budget.seeds for each in asked} == {spec["budget"]["seeds"]}
+        assert len(asked) == len(METHODS) * spec["seeds"]
+        # Whoever does not tune trains as many as the table says; whoever does pays for it with candidates.
+        wholes = {each.stop.steps / Price.of(each).whole for each in asked}
+        assert max(wholes) == spec["evaluations"]
+        assert len(wholes) == 2
 
 
 FIGURES = {

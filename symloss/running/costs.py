@@ -17,11 +17,13 @@ class Price:
     """What judging one candidate costs, in training steps.
 
     Args:
-        training: of all its trainings, if none is stopped.
+        steps: of each of its trainings, if no rung stops it.
+        trainings: learning rates times seeds.
         tuning: of its numbers.
     """
 
-    training: int
+    steps: int
+    trainings: int = 1
     tuning: int = 0
 
     @classmethod
@@ -29,22 +31,20 @@ class Price:
         """Return what a candidate of a resolved experiment costs."""
         budget = experiment.budget
         assert budget.learning_rates is not None, "the experiment is resolved"
-        return cls(budget.steps * len(budget.learning_rates) * budget.seeds, experiment.tuning.cost)
+        return cls(budget.steps, len(budget.learning_rates) * budget.seeds, experiment.tuning.cost)
 
     @property
     def whole(self) -> int:
         """Of a candidate that no rung stops."""
-        return self.training + self.tuning
+        return self.steps * self.trainings + self.tuning
 
     def spent(self, evaluated: int, reached: Reached) -> int:
         """Return what so many candidates that were worth training have cost.
 
-        A training counts up to where it was measured last, and a candidate that failed as if it had gone to its end. A
-        learning rate that diverged beside others that did not counts for nothing: it left the stack when that was seen.
+        A training that a rung has stopped counts up to there, and one that diverged as if it had gone to its end.
 
         Args:
             reached: how far their trainings went.
         """
-        trained = sum(last * count for last, count in reached.trainings.items())
-        failed = evaluated - sum(reached.candidates.values())
-        return trained + failed * self.training + evaluated * self.tuning
+        saved = sum((self.steps - last) * count for last, count in reached.trainings.items() if last < self.steps)
+        return evaluated * self.whole - saved
