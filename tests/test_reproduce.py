@@ -28,7 +28,8 @@ def test_a_curve_says_the_best_for_a_cost() -> None:
 def test_a_run_is_told_as_a_curve_that_rises(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", 60)
     (path / "experiment.toml").write_text(
-        'name = "made"\n[task]\nname = "digits"\n[budget]\nsteps = 100\nseeds = 1\nlearning_rates = [0.01, 0.03]\n[stop]\ngenerations = 1\n'
+        'name = "made"\n[task]\nname = "digits"\n[stop]\ngenerations = 1\n'
+        "[budget]\nsteps = 100\nseeds = 1\nlearning_rates = [0.01, 0.03]\n"
     )
     told = told_of(path)
     fitness = [row[2] for row in told["curve"]]
