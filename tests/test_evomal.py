@@ -29,6 +29,7 @@ from symloss.running.polishing import polish
 from symloss.running.reached import Reached
 from symloss.running.run import resume, search
 from symloss.running.store import RunStore
+from symloss.running.trials import searched_as
 from symloss.searching.evomal import Evomal, EvomalSettings
 from symloss.searching.inheritance import inherited
 from symloss.searching.searches import make_search
@@ -234,6 +235,16 @@ def test_a_finished_run_is_not_polished_again(
     monkeypatch.setattr(symloss.running.session, "make_pool", lambda *asked: pool)
     assert resume(whole[0]).finals == whole[1].finals
     assert not pool.jobs
+
+
+@pytest.mark.parametrize(
+    ("winner", "origin"),
+    [("-2.0*t*p", "-t*p"), ("-t*p", "-t*p"), ("-t*log(p)", "-t*log(p)"), ("elsewhere", "elsewhere"), (None, None)],
+)
+def test_a_polished_winner_is_traced_to_what_it_was(winner: str | None, origin: str | None) -> None:
+    known = {"found 1": "-t*log(p)", "found 2": "-t*p", "polished 2": "-2.0*t*p", "cross_entropy": "-t*log(p)"}
+    rows = [{"name": name, "formula": formula} for name, formula in known.items()]
+    assert searched_as({"winner": winner, "rows": rows}) == origin
 
 
 def test_polishing_can_be_stopped_and_goes_on(tmp_path: Path) -> None:

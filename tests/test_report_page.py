@@ -1,6 +1,7 @@
 """The report as a page: whole for every run, small, and closed to whatever a run says."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import symloss
+from symloss.language.formula import parse
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import ZOO, zoo
 from symloss.telling.report.material import gather
@@ -81,7 +83,19 @@ def evil_run(path):
     return make_run(path, 300, text=lambda number: EVIL[number % len(EVIL)], **facts)
 
 
+def polished_run(path):
+    document = finals(POLISHED)
+    rows = [{**document["rows"][0], "name": "polished 1"}, {**document["rows"][1], "formula": formula_of(99)}]
+    rows[1] |= {"name": "found 1"}
+    make_run(path, 100, finals={**document, "rows": [*rows, *document["rows"][2:]]})
+    with contextlib.closing(sqlite3.connect(path / "run.sqlite")) as connection, connection:
+        connection.execute("UPDATE candidates SET key = ? WHERE number = 99", (parse(formula_of(99)).key,))
+    return path
+
+
+POLISHED = "-1.2345*t*log(p) + 98.76*p"
 RUNS = {
+    "polished": polished_run,
     "usual": lambda path: make_run(path, 100, finals=finals(formula_of(99))),
     "evil": evil_run,
     "empty": lambda path: make_run(path, 0, ended="", sessions=[]),
@@ -141,6 +155,19 @@ def test_parts_without_anything_to_say_are_left_out(material):
     assert ("proof" in shown) == (material.finals is not None)
     assert ("front" in shown) == bool(material.front)
     assert ("curves" in shown) == (material.formula is not None)
+
+
+def test_a_winner_whose_numbers_were_polished_is_shown_as_it_is_with_the_family_of_what_it_was(folder):
+    path = folder / "polished"
+    material = gather(path if path.exists() else polished_run(path))
+    assert (material.winner.number, material.winner.formula) == (99, parse(POLISHED).text)
+    assert material.winner.complexity == parse(POLISHED).complexity
+    text = page(material)
+    headline = text.split('<div class="headline">')[1].split("</div>")[0]
+    assert "1.2345" in headline
+    assert "before its numbers were polished" in text
+    assert "its numbers were tuned once more" in text
+    assert "its numbers" not in page(gather(RUNS["usual"](folder / "unpolished")))
 
 
 @pytest.mark.parametrize("live", [True, False])

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from symloss.judging.evaluate import Job, Judged
 from symloss.judging.plan import SIZES, Plan
@@ -19,6 +20,7 @@ from symloss.running.store import RunStore, Trial
 from symloss.searching.fitness import Judge
 
 FOUND, BASELINE = "found", "baseline"
+POLISHED = "polished"  # an entrant's name, in place of that of the found one whose numbers were tuned once more
 POLISH = "polish"  # the part of trials that tuned the numbers of an entrant, see `polishing`
 
 Stop = Callable[[], bool]
@@ -82,13 +84,27 @@ def entrants(found: Sequence[Formula], baselines: Iterable[str], polished: Seque
     Args:
         polished: the found ones with tuned numbers, in the same order; those that are new enter after the found ones.
     """
-    first = [Entrant(f"found {place}", formula, FOUND) for place, formula in enumerate(found, 1)]
+    first = [Entrant(f"{FOUND} {place}", formula, FOUND) for place, formula in enumerate(found, 1)]
     known = {formula.key for formula in found}
     for place, formula in enumerate(polished, 1):
         if formula.key not in known:
             known.add(formula.key)
-            first.append(Entrant(f"polished {place}", formula, FOUND))
+            first.append(Entrant(f"{POLISHED} {place}", formula, FOUND))
     return [*first, *(Entrant(name, zoo[name], BASELINE) for name in baselines)]
+
+
+def searched_as(finals: Mapping[str, Any]) -> str | None:
+    """Return the formula that a winner was in the search, whose numbers may have been polished since.
+
+    Args:
+        finals: as a run keeps them.
+
+    Returns:
+        The winner's text where it was not polished; None where there is no winner.
+    """
+    winner, by_name = finals["winner"], {row["name"]: row["formula"] for row in finals["rows"]}
+    origins = {text: by_name.get(name.replace(POLISHED, FOUND, 1)) for name, text in by_name.items()}
+    return winner if winner is None else origins.get(winner) or winner
 
 
 class Ring:

@@ -10,7 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from symloss.running.reached import Reached
 from symloss.running.recollection import Standings
 from symloss.running.rundir import RunDirectory, find_run, read_text
 from symloss.running.store import RunStore, StoredBatch, StoredCandidate
+from symloss.running.trials import searched_as
 from symloss.telling.analysis import CLASSES
 from symloss.telling.ranking import Ranked, Ranking, rank, stand
 from symloss.telling.report.choice import choose
@@ -160,8 +161,18 @@ class Material:
 
     @cached_property
     def winner(self) -> Ranked | None:
-        """The winner of the finals, or the best of the search before them; None while nothing was scored."""
-        return self.ranking.named or (self.ranked[0] if self.ranked else None)
+        """The winner of the finals, or the best of the search before them; None while nothing was scored.
+
+        A polished winner has its own formula, and the number and fitness of the candidate that it was.
+        """
+        best = self.ranking.named or (self.ranked[0] if self.ranked else None)
+        formula = self.parsed(self.finals["winner"]) if self.is_polished and self.finals else None
+        return replace(best, formula=formula.text, complexity=formula.complexity) if best and formula else best
+
+    @property
+    def is_polished(self) -> bool:
+        """Whether the winner's numbers were tuned once more after the search."""
+        return self.finals is not None and searched_as(self.finals) != self.finals["winner"]
 
     @cached_property
     def formula(self) -> Formula | None:
@@ -195,9 +206,10 @@ def gather(path: str | Path, live: bool | None = None) -> Material:
     with RunStore.read(run.store) as store:
         facts, batches = store.meta(), tuple(store.batches())
         standings, total, counts = stand(store), store.issued(), store.counts()
-        ranking = rank(store, standings, BEST, _winner(facts))
+        finals = facts.get("finals")
+        ranking = rank(store, standings, BEST, None if finals is None else searched_as(finals))
         width = store.width() if facts["slot"] == "classification" else None
-        per_seed = _per_seed(store, str(facts["metric"])) if facts.get("finals") else {}
+        per_seed = _per_seed(store, str(facts["metric"])) if finals else {}
         return Material(
             run=run,
             live=run.is_driven() if live is None else live,
@@ -217,11 +229,6 @@ def gather(path: str | Path, live: bool | None = None) -> Material:
             grammar=_text(run.grammar),
             per_seed=per_seed,
         )
-
-
-def _winner(facts: Mapping[str, Any]) -> str | None:
-    winner = (facts.get("finals") or {}).get("winner")
-    return winner if isinstance(winner, str) else None
 
 
 def _in_words(counts: Mapping[State, int], total: int) -> dict[str, int]:
