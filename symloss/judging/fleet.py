@@ -5,7 +5,7 @@ The driver owns time limits and retries; nothing that happens to a worker change
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -19,6 +19,7 @@ from symloss.judging.mishaps import Mishaps
 from symloss.judging.nodes import check_same_versions, versions_here
 from symloss.judging.pool import Finished, given_up
 from symloss.judging.suspicion import Errand, Sentence, Suspicion
+from symloss.judging.waiting import Waiting
 
 AHEAD = 2  # jobs in flight per worker: one at work, one waiting, so that no worker waits for the driver
 GRACE = 2.0  # seconds past a job's hard limit before its worker is killed, for messages on their way
@@ -125,8 +126,8 @@ class Fleet:
     def run(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[Finished]:
         """Judge jobs, see Pool.run_with_outputs."""
         self.fill()
-        waiting = deque(Errand(job, job) for job in jobs)
-        done: dict[int, dict[int, Judged]] = {errand.job.number: {} for errand in waiting}
+        waiting = Waiting(Errand(job, job) for job in jobs)
+        done: dict[int, dict[int, Judged]] = defaultdict(dict)
         drain, self._accused = Drain(stop), []
         try:
             while waiting or self._accused or any(hand.line for hand in self.hands):

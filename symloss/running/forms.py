@@ -78,4 +78,5 @@ FACTS: Mapping[str, Form] = {
     "name": is_short, "slot": is_short, "metric": is_short, "maximise": bool, "stack": is_short,
     "stack_members": is_count, "stack_reason": str, "ended": str, "sessions": [_SESSION],
     "finals": (FINALS, type(None)), "free_tests": {"*": is_count}, "reached": dict,
+    "asynchronous": bool,
 }  # fmt: skip

@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from symloss.errors import FormulaError, GrammarError, RunError
+from symloss.errors import ExperimentError, FormulaError, GrammarError, RunError
 from symloss.language.candidate import Candidate, State
 from symloss.language.tree import Tree
 from symloss.running.config import Experiment
 from symloss.running.course import Course
 from symloss.running.finals import Finals
 from symloss.running.observer import Observer, Silent
+from symloss.running.planning import is_asynchronous
 from symloss.running.run import hold_finals, kept_work, new_work, pausing
-from symloss.running.session import Crew, Session, opened
+from symloss.running.session import Crew, Session, Work, opened
 from symloss.searching.archive import Entry
 from symloss.searching.fitness import FAILED
 from symloss.searching.told import Told
@@ -156,13 +157,22 @@ def open_run(
         out, workers, overrides, address, observer: as `search` takes them; an open run changes nothing of its own.
 
     Raises:
-        ExperimentError: the experiment cannot be run.
+        ExperimentError: the experiment cannot be run, or its search is asynchronous.
         RunError: the directory cannot be used, or the pool fails.
         PausedError: the disk takes no more; what was written stays.
     """
     crew, watching = Crew(workers, address), observer or Silent()
     is_run = isinstance(experiment, str | Path) and (Path(experiment) / "run.sqlite").exists()
     work = kept_work(str(experiment)) if is_run else new_work(experiment, out, overrides, address)
-    with work as kept, pausing(kept), opened(kept, crew, watching) as session:
+    with work as kept, pausing(kept), opened(_in_turn(kept), crew, watching) as session:
         watching.started(kept.run.path, kept.experiment, bool(session.earlier))
         yield OpenRun(session)
+
+
+def _in_turn(work: Work) -> Work:
+    if is_asynchronous(work.experiment):
+        raise ExperimentError(
+            f"{work.experiment.name}: [search] asynchronous is true; a run that is open for offers judges one batch "
+            "after the other. Leave it out, or let `symloss search` and `symloss resume` go on with the run."
+        )
+    return work

@@ -27,12 +27,16 @@ class Recall:
         search: to be told.
         screen: to be fed the same candidates.
         halving: to be told the same measurements, where it makes use of any.
+        verbatim: whether no batch is asked anew, because what was asked depended on timing.
     """
 
-    def __init__(self, store: RunStore, search: Search, screen: Screen, halving: Halving) -> None:
+    def __init__(
+        self, store: RunStore, search: Search, screen: Screen, halving: Halving, verbatim: bool = False
+    ) -> None:
         self._store, self._search, self._screen, self._halving = store, search, screen, halving
         self._sizes = [batch.candidates for batch in store.batches()]
-        self._next = 0  # number of the first candidate of the batch that comes next
+        self._verbatim = verbatim
+        self._next = 0  # number of the first candidate of the batch that comes next, where they are told as asked
         self._facts: Mapping[str, Any] = store.meta()
         self._reached = Reached()
 
@@ -42,16 +46,18 @@ class Recall:
             return None
         first, size = self._next, self._sizes[number]
         self._next += size
-        if number in (0, len(self._sizes) - 1) and not self._is_offered(first):
+        if number in (0, len(self._sizes) - 1) and not self._verbatim and not self._is_offered(first):
             return None
         told = self._store.told(number)
         if told is None or len(told) != size:
             return None  # of an older version, which kept nothing
-        self._search.recall(told)
+        self._search.recall(told, ahead=self._verbatim)
         passed = {each.digest: each.number for each in reversed(told) if each.worth_training}
         self._screen.recall(passed, self._screen.counts)
         if self._halving.decides:
-            self._halving.tell(self._store.outcomes(first, first + size - 1).values())
+            self._halving.tell(self._store.outcomes(told[0].number, told[-1].number).values())
+        if number == len(self._sizes) - 1:
+            self._take_up()
         return told
 
     def issue(self, number: int) -> list[Candidate]:
@@ -74,10 +80,13 @@ class Recall:
         self._halving.tell(outcomes)
         self._reached = self._reached.plus(outcomes)
         if number == len(self._sizes) - 1:
-            self._screen.recall({}, self._facts.get("free_tests", self._screen.counts))
-            kept = self._facts.get("reached")
-            self._reached = self._reached if kept is None else Reached.of_fact(kept, self._store.path)
+            self._take_up()
 
     def facts(self) -> dict[str, Any]:
         """Return the counts as the run keeps them."""
         return {"free_tests": dict(self._screen.counts), "reached": self._reached.fact()}
+
+    def _take_up(self) -> None:
+        self._screen.recall({}, self._facts.get("free_tests", self._screen.counts))
+        kept = self._facts.get("reached")
+        self._reached = self._reached if kept is None else Reached.of_fact(kept, self._store.path)

@@ -18,6 +18,8 @@ from symloss.running.observer import Progress
 from symloss.searching.archive import HallOfFame
 from symloss.searching.told import Told
 
+DRY = "the search has nothing new to propose: the grammar's space is exhausted"
+
 
 @dataclass
 class Tally:
