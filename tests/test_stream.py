@@ -128,12 +128,18 @@ def test_batches_are_asked_while_others_train_and_told_as_they_end(tmp_path: Pat
     assert summarise_run(tmp_path / "run")["evaluated"] == result.progress.evaluated
 
 
-def test_children_are_bred_before_a_generation_is_through(tmp_path: Path, use: Callable[..., Workers]) -> None:
+def test_children_are_bred_from_whoever_has_ended(tmp_path: Path, use: Callable[..., Workers]) -> None:
     use()
-    search(ASYNC, out=tmp_path / "run")
+    search({**ASYNC, "search": {**ASYNC["search"], "immigrants": 0.0}}, out=tmp_path / "run")
+    size = TABLE["search"]["population"]
     with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
-        bred = [each.number for each in store.candidates() if each.parents]
-    assert 0 < bred[0] < TABLE["search"]["population"] + 5 * 4
+        candidates = list(store.candidates())
+        told = {batch.number: [each.number for each in store.told(batch.number) or []] for batch in store.batches()}
+    assert not any(each.parents for each in candidates[:size])  # the first generation is a whole one
+    bred = [each for each in candidates[size:] if each.parents]  # some are drawn anew until a grown one is taken
+    assert len(bred) > len(candidates[size:]) / 2
+    numbers = [number for batch in told.values() for number in batch]
+    assert all(numbers.index(parent) < numbers.index(each.number) for each in candidates for parent in each.parents)
 
 
 def test_what_is_told_depends_on_the_order_in_which_jobs_end(tmp_path: Path, use: Callable[..., Workers]) -> None:

@@ -75,7 +75,9 @@ class Evolution:
 
     def propose(self, rng: random.Random, number: int) -> Draft:
         """Grow a tree for the first generation, breed one for later ones."""
-        if not self._population or rng.random() < self._settings.immigrants:
+        # An asynchronous search is told some of its first generation before it has asked for all of it.
+        early = self._settings.asynchronous and number < self._settings.population
+        if early or not self._population or rng.random() < self._settings.immigrants:
             return grown(self._grammar, rng)
         mother, father = self._select(self._population, 2, rng, self._pressure)
         return bred(mother, father, self._settings.crossover, self._rates, rng)

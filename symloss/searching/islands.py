@@ -53,7 +53,8 @@ class Islands:
 
     def propose(self, rng: random.Random, number: int) -> Draft:
         """Let the candidate's island propose."""
-        return self._islands[number % len(self._islands)].propose(rng, number)
+        own, place = divmod(number, len(self._islands))
+        return self._islands[place].propose(rng, own)
 
     def absorb(self, told: Sequence[Individual]) -> None:
         """Let each island absorb its own; then, every `interval` generations, let the fittest travel."""
