@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -230,3 +231,16 @@ def test_a_task_file_that_a_machine_lacks_is_one_clear_error() -> None:
     fleet = Fleet(actors, 1, {"factory": "x.py:task"}, None, place="On")
     with pytest.raises(ExperimentError, match=r"On 10\.0\.0\.1 .* same path: .* `ray job submit --working-dir`"):
         ends(fleet, jobs(1))
+
+
+def test_jobs_without_an_end_are_asked_for_when_a_worker_is_free() -> None:
+    asked: list[int] = []
+
+    def endless() -> Iterator[Job]:
+        for job in jobs(1000):
+            asked.append(job.number)
+            yield job
+
+    done = list(islice(crew(SimulatedActors(score), 3).run(endless()), 10))
+    assert len({job.number for job, _ in done}) == 10
+    assert len(asked) <= 10 + 3 + 1

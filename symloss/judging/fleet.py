@@ -6,7 +6,7 @@ The driver owns time limits and retries; nothing that happens to a worker change
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -126,7 +126,9 @@ class Fleet:
     def run(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[Finished]:
         """Judge jobs, see Pool.run_with_outputs."""
         self.fill()
-        waiting = Waiting(Errand(job, job) for job in jobs)
+        errands = (Errand(job, job) for job in jobs)
+        # Of what may have no end the next is asked for when a worker is free; of a list more is sent ahead.
+        waiting = deque(errands) if isinstance(jobs, Sequence) else Waiting(errands)
         done: dict[int, dict[int, Judged]] = defaultdict(dict)
         drain, self._accused = Drain(stop), []
         try:
