@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from symloss.errors import ExperimentError, FormulaError, GrammarError, RunError
+from symloss.errors import FormulaError, GrammarError, RunError
 from symloss.language.candidate import Candidate, State
 from symloss.language.tree import Tree
 from symloss.running.config import Experiment
@@ -20,7 +20,8 @@ from symloss.running.finals import Finals
 from symloss.running.observer import Observer, Silent
 from symloss.running.planning import is_asynchronous
 from symloss.running.run import hold_finals, kept_work, new_work, pausing
-from symloss.running.session import Crew, Session, Work, opened
+from symloss.running.session import Crew, Session, opened
+from symloss.running.stream import Stream
 from symloss.searching.archive import Entry
 from symloss.searching.fitness import FAILED
 from symloss.searching.told import Told
@@ -62,7 +63,8 @@ class OpenRun:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._course = Course(session, session.ending())
+        kind = Stream if is_asynchronous(session.work.experiment) else Course
+        self._course = kind(session, session.ending())
         self._sign = 1 if session.work.task.metric.maximise else -1
         while self._course.recall() or self._taken(self._course.stored()):
             pass
@@ -157,22 +159,13 @@ def open_run(
         out, workers, overrides, address, observer: as `search` takes them; an open run changes nothing of its own.
 
     Raises:
-        ExperimentError: the experiment cannot be run, or its search is asynchronous.
+        ExperimentError: the experiment cannot be run.
         RunError: the directory cannot be used, or the pool fails.
         PausedError: the disk takes no more; what was written stays.
     """
     crew, watching = Crew(workers, address), observer or Silent()
     is_run = isinstance(experiment, str | Path) and (Path(experiment) / "run.sqlite").exists()
     work = kept_work(str(experiment)) if is_run else new_work(experiment, out, overrides, address)
-    with work as kept, pausing(kept), opened(_in_turn(kept), crew, watching) as session:
+    with work as kept, pausing(kept), opened(kept, crew, watching) as session:
         watching.started(kept.run.path, kept.experiment, bool(session.earlier))
         yield OpenRun(session)
-
-
-def _in_turn(work: Work) -> Work:
-    if is_asynchronous(work.experiment):
-        raise ExperimentError(
-            f"{work.experiment.name}: [search] asynchronous is true; a run that is open for offers judges one batch "
-            "after the other. Leave it out, or let `symloss search` and `symloss resume` go on with the run."
-        )
-    return work

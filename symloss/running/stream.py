@@ -6,44 +6,27 @@ not told is taken up as it was asked.
 """
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from dataclasses import replace
+from itertools import groupby, takewhile
 
 from symloss.errors import RunError
 from symloss.judging.evaluate import Job
 from symloss.judging.screen import Screen
-from symloss.language.candidate import Candidate, Outcome
+from symloss.language.candidate import Candidate, Outcome, State
+from symloss.running.flight import Flight, Flights
 from symloss.running.planning import Cutter, plan_halving, plan_search, plan_trainings
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
 from symloss.running.stopping import DRY, Ending
 from symloss.running.store import StoredBatch, StoredCandidate
+from symloss.searching.base import OFFERED
+from symloss.searching.told import Told
 
-
-@dataclass
-class Flight:
-    """A batch that was asked and is not told yet.
-
-    Args:
-        screened: how screening counted its candidates.
-        outcomes: by number, of those that have ended.
-    """
-
-    candidates: Sequence[Candidate]
-    screened: Counter[str]
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all its candidates have ended."""
-        return len(self.outcomes) == len(self.candidates)
-
-    def twins(self) -> set[int]:
-        """Return the first twins of its duplicates."""
-        return {each.twin for each in self.outcomes.values() if each.twin is not None}
+# Thresholds of rungs are taken anew when they have so many times as many trainings to go by: to sort these takes a time
+# that grows with their number.
+RENEWAL = 1.02
 
 
 def stream_run(session: Session, ending: Ending) -> str:
@@ -53,120 +36,169 @@ def stream_run(session: Session, ending: Ending) -> str:
         Why the search ended, in words.
     """
     stream = Stream(session, ending)
-    for _, outcomes in session.pool.run(stream.jobs(), ending.now):
-        session.store.write_outcomes(outcomes)
-        ending.trained(outcomes)
-        stream.take(outcomes)
-    return ending.cut_short() if stream.flights else ending.reason() or DRY
+    while stream.recall():
+        pass
+    reason = ""
+    while not reason:  # once, and again where free tests in workers have ended some that were to fill up the last of it
+        for _, outcomes in session.pool.run(stream.jobs(), ending.now):
+            stream.enter(outcomes)
+        reason = ending.cut_short() if stream.flights else ending.reason()
+        if not reason and stream.is_dry():
+            return DRY
+    return reason
 
 
 class Stream:
-    """What is in flight, between the search and the pool.
+    """Takes a session's batches, many at a time; the counterpart of `Course`.
 
     Args:
         session: its search is new; it is told here what the store holds.
+        ending: says when to ask no more, and is told how far the search is.
     """
 
     def __init__(self, session: Session, ending: Ending) -> None:
-        self.flights: dict[int, Flight] = {}  # by the number of the first candidate
-        self._session = session
-        self._ending = ending
+        experiment = session.work.experiment
+        self.flights = Flights()
+        self._session, self._ending = session, ending
         self._search, self._store = session.search, session.store
-        budget = session.work.experiment.budget
-        self._cohort, self._timeout = budget.cohort, budget.timeout
-        self._plan = plan_trainings(session.work.experiment, session.stacking)
-        self._halving = plan_halving(session.work.experiment, session.work.task)
+        self._cohort = experiment.budget.cohort
+        self._cutter = Cutter(plan_trainings(experiment, session.stacking), self._cohort, experiment.budget.timeout)
+        self._halving = plan_halving(experiment, session.work.task)
+        self._renewal = 0  # trainings known when the thresholds are taken anew
         self._screen = Screen()
         self._recall = Recall(self._store, self._search, self._screen, self._halving, verbatim=True)
+        self._told = bytearray(self._store.issued())  # by number, whether an earlier session told it
+        self._left_over: deque[list[StoredCandidate]] | None = None  # asked and not told; None before they are known
+        self._again: dict[int, int] = {}  # first number -> batch, of those taken up again
         self._asked = 0  # batches
-        self._remember()
+        self._dull = self._failed = 0  # in a row: ended by free tests before training, and in workers
+        self._in_training = 0  # candidates, or about to be
+        self._goes_on = False  # whether anything was told in this session
+
+    def recall(self) -> bool:
+        """Tell the next batch again, in the order in which batches were told; False when there is none."""
+        if not self._ending.replaying:
+            return False
+        number = self._ending.tally.batches
+        told = self._recall.batch(number)
+        if told is None:
+            raise RunError(f"{self._store.path} is damaged: it does not hold what was told of batch {number}.")
+        for each in told:
+            self._told[each.number] = True
+        self._ending.told_batch(told, self._search.archive, self._search.generations)
+        self._dull = self._search.barren
+        return True
+
+    def stored(self) -> list[Candidate]:
+        """Take up again the next batch that was asked and not told; nothing when there is none."""
+        if self._left_over is None:
+            self._left_over = deque(self._find_left_over())
+        if not self._left_over:
+            return []
+        own = self._left_over.popleft()
+        self._again[own[0].number] = own[0].batch
+        return self._search.reissue(own)
+
+    def take(self, candidates: Sequence[Candidate]) -> list[Told] | None:
+        """Judge a batch that the search has issued, by itself, and tell it; None when it was cut short."""
+        flight, left = self._begin(candidates)
+        for _, outcomes in self._session.pool.run(self._cut(left), self._ending.now):
+            self.enter(outcomes)
+        return flight.told
 
     def jobs(self) -> Iterator[Job]:
         """Yield jobs for ever, each as late as it is asked for, until a stop or until there is nothing new."""
-        for stored in self._left_over:
-            yield from self._begin(self._search.reissue(stored), stored[0].batch)
-        while not self._ending.reason():
-            candidates = self._search.ask(self._cohort, ahead=True)
-            if not candidates:
-                return
-            self._asked += 1
-            yield from self._begin(candidates, self._asked - 1)
+        waiting: list[Candidate] = []
+        while candidates := self.stored() or self._proposed():
+            waiting += self._begin(candidates)[1]
+            while len(waiting) >= self._cohort:
+                yield from self._cut(waiting[: self._cohort])
+                del waiting[: self._cohort]
+        yield from self._cut(waiting)
 
-    def take(self, outcomes: Sequence[Outcome]) -> None:
-        """Take the outcomes of a job, and tell what is whole."""
-        number = outcomes[0].candidate
-        flight = next(each for each in self.flights.values() if _holds(each, number))
-        flight.outcomes |= {outcome.candidate: outcome for outcome in outcomes}
-        self._tell_whole()
+    def enter(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep the outcomes of a job, and tell what is whole."""
+        self._store.write_outcomes(outcomes)
+        self._ending.trained(outcomes)
+        self._in_training -= len(outcomes)
+        for outcome in outcomes:
+            self._failed = self._failed + 1 if outcome.state is State.REJECTED else 0
+        self._tell(self.flights.enter(outcomes))
 
-    def _begin(self, candidates: Sequence[Candidate], batch: int) -> list[Job]:
+    def _proposed(self) -> list[Candidate]:
+        is_over = self._ending.reason(self._in_training) or self.is_dry()
+        return [] if is_over else self._search.ask(self._cohort, ahead=True)
+
+    def is_dry(self) -> bool:
+        """Whether the grammar counts as exhausted: free tests have ended too many in a row, here or in workers."""
+        return max(self._dull, self._failed) >= self._search.patience
+
+    def _begin(self, candidates: Sequence[Candidate]) -> tuple[Flight, list[Candidate]]:
+        """Screen and keep a batch; return it, and who of it is left to be trained."""
         before = Counter(self._screen.counts)
         screened = self._screen.check(candidates)
-        ended = [outcome for outcome in screened if outcome is not None]
-        self._store.write_batch(batch, candidates, ended)
+        for outcome in screened:
+            self._dull = 0 if outcome is None else self._dull + 1
+        ended = {outcome.candidate: outcome for outcome in screened if outcome is not None}
         first, last = candidates[0].number, candidates[-1].number
-        known = self._store.outcomes(first, last)
-        self.flights[first] = Flight(candidates, self._screen.counts - before, known)
-        left = [each for each, outcome in zip(candidates, screened, strict=True) if outcome is None]
-        jobs = Cutter(replace(self._plan, thresholds=self._halving.thresholds()), self._cohort, self._timeout)(left)
-        self._tell_whole()
-        return [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
+        kept = self._again.pop(first, None)
+        batch = self._asked if kept is None else kept
+        self._store.write_batch(batch, candidates, ended.values(), together=True)
+        if kept is None:
+            self._asked += 1
+        else:
+            ended = self._store.outcomes(first, last)
+        flight = Flight(candidates, self._screen.counts - before, ended)
+        left = [each for each in candidates if each.number not in ended]
+        self._in_training += len(left)
+        self.flights.add(flight)
+        self._tell([flight])
+        return flight, left
 
-    def _tell_whole(self) -> None:
-        """Tell every batch that is whole and has no twin in another that is not told yet."""
-        while ready := next(filter(self._may_be_told, self.flights.values()), None):
-            self._tell(ready)
+    def _cut(self, left: Sequence[Candidate]) -> list[Job]:
+        if self._halving.known >= self._renewal:
+            plan = replace(self._cutter.plan, thresholds=self._halving.thresholds())
+            self._cutter, self._renewal = replace(self._cutter, plan=plan), 1 + int(RENEWAL * self._halving.known)
+        return self._cutter(left)
 
-    def _may_be_told(self, flight: Flight) -> bool:
-        if not flight.is_whole:
-            return False
-        others = [each for each in self.flights.values() if each is not flight]
-        return not any(_holds(other, twin) for twin in flight.twins() for other in others)
+    def _tell(self, flights: Sequence[Flight]) -> None:
+        for flight in self.flights.landing(flights):
+            flight.told = self._tell_one(flight)
 
-    def _tell(self, flight: Flight) -> None:
+    def _tell_one(self, flight: Flight) -> list[Told]:
         session, ending = self._session, self._ending
-        withdraw_finals(session.work.run, self._store)
+        if not self._goes_on:
+            withdraw_finals(session.work.run, self._store)
+            self._goes_on = True
         outcomes = [flight.outcomes[candidate.number] for candidate in flight.candidates]
-        told = self._search.tell(outcomes)
-        del self.flights[flight.candidates[0].number]
-        number = ending.tally.batches
-        ending.told_batch(told, self._search.archive)
+        number, told = ending.tally.batches, self._search.tell(outcomes)
+        ending.told_batch(told, self._search.archive, self._search.generations)
         self._recall.told(number, outcomes)
         leader = ending.best[1] if ending.best else None
         entry = StoredBatch(number, len(told), leader, time.monotonic() - flight.began)
         self._store.write_told(entry, told, self._facts() | session.time(ending.session))
         session.observer.batch_done(ending.progress())
+        return told
 
     def _facts(self) -> dict[str, object]:
         # Of what is not told yet a resume counts the screening again.
         facts = self._recall.facts()
-        pending = sum((each.screened for each in self.flights.values()), Counter[str]())
-        return facts | {"free_tests": dict(Counter(facts["free_tests"]) - pending)}
+        return facts | {"free_tests": dict(Counter(facts["free_tests"]) - self.flights.screened)}
 
-    def _remember(self) -> None:
-        """Tell the search what it was told before, and find what was asked and not told."""
-        told: set[int] = set()  # first numbers
-        while self._ending.replaying:
-            number = self._ending.tally.batches
-            batch = self._recall.batch(number)
-            if batch is None:
-                raise RunError(f"{self._store.path} is damaged: it does not hold what was told of batch {number}.")
-            self._ending.told_batch(batch, self._search.archive)
-            told.add(batch[0].number)
-        self._left_over: list[list[StoredCandidate]] = []
-        for _, group in groupby(self._store.candidates(), lambda each: each.batch):
-            stored = list(group)
-            if not self._asked:
-                self._check_first(stored)
-            self._asked += 1
-            self._left_over += [stored] if stored[0].number not in told else []
+    def _find_left_over(self) -> Iterator[list[StoredCandidate]]:
+        issued = len(self._told)
+        if not issued:
+            return
+        self._check_first()
+        self._asked = 1 + next(self._store.candidates(issued - 1)).batch
+        untold = (number for number, told in enumerate(self._told) if not told)
+        for _, group in groupby((each for each, _ in self._store.some(list(untold))), lambda each: each.batch):
+            yield list(group)
 
-    def _check_first(self, stored: Sequence[StoredCandidate]) -> None:
+    def _check_first(self) -> None:
         """Refuse a store whose first batch, which depends on no timing, this search would not have asked."""
         work = self._session.work
-        again = plan_search(work.experiment, work.grammar, work.task).ask(len(stored))
-        self._store.write_batch(stored[0].batch, again, ())
-
-
-def _holds(flight: Flight, number: int) -> bool:
-    return flight.candidates[0].number <= number <= flight.candidates[-1].number
+        stored = list(takewhile(lambda each: each.batch == 0, self._store.candidates()))
+        if stored[0].variation != OFFERED:
+            again = plan_search(work.experiment, work.grammar, work.task).ask(len(stored))
+            self._store.write_batch(0, again, ())

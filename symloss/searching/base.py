@@ -20,6 +20,7 @@ from symloss.language.probing import Finding, Prober
 from symloss.language.tree import StoredTree, Tree, grow
 from symloss.searching.archive import HallOfFame
 from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
+from symloss.searching.generations import Generations
 from symloss.searching.selection import Individual
 from symloss.searching.told import Told
 from symloss.searching.variation import repair
@@ -112,6 +113,11 @@ class Search:
         seed: of the search; each candidate has its own, derived from it and the candidate's number.
         width: number of the base model's outputs, over which proposals are looked at.
 
+    Attributes:
+        archive: hall of fame.
+        patience: the setting.
+        barren: rejected or duplicate candidates told since the last that was trained.
+
     Example:
         >>> while candidates := search.ask():
         ...     search.tell([outcome_of(candidate) for candidate in candidates])
@@ -122,6 +128,8 @@ class Search:
         self, method: Method, grammar: Grammar, judge: Judge, seed: int, settings: SearchSettings, width: int = 10
     ) -> None:
         self.archive = HallOfFame(grammar.slot)
+        self.patience = settings.patience
+        self.barren = 0
         self._method = method
         self._grammar = grammar
         self._judge = judge
@@ -130,7 +138,7 @@ class Search:
         self._first = plant_all(settings.initial, grammar)
         self._asked: dict[int, list[tuple[Candidate, Tree]]] = {}  # batches, by the number of their first candidate
         self._issued = 0
-        self._barren = 0  # rejected or duplicate candidates since the last that was trained
+        self._generations = Generations()
         self._prober = Prober(grammar.slot, width, grammar.lacks)
         self._proposed: set[bytes] = set()  # digests of all proposals' findings
         # Of every candidate that was issued, by its number; a few numbers each, because there may be a million of them.
@@ -138,6 +146,11 @@ class Search:
         self._fitness = array("d")
         self._robustness = array("d")
         self._promises: dict[int, Promise] = {}  # of those that a rung stopped, by the number of the first twin
+
+    @property
+    def generations(self) -> int:
+        """How many generations' worth was told; each is as many as the method would ask for when it began."""
+        return self._generations.done
 
     def ask(self, n: int | None = None, ahead: bool = False) -> list[Candidate]:
         """Propose candidates, numbered on from the last.
@@ -147,13 +160,14 @@ class Search:
             ahead: whether earlier batches may still be untold, as in an asynchronous search.
 
         Returns:
-            The candidates; none when the grammar is exhausted, see the setting `patience`.
+            The candidates; none when the grammar is exhausted, see the setting `patience`. Who asks ahead is to look
+            himself: what was told says too little of what is still in training.
 
         Raises:
             RunError: an earlier batch was not told yet, and this one is not asked ahead.
         """
         self._refuse_untold(ahead)
-        if self._barren >= self._settings.patience:
+        if self.barren >= self.patience and not ahead:
             return []
         return self._issue([None] * (self._method.batch() if n is None else n))
 
@@ -215,7 +229,7 @@ class Search:
             told.append(self._told(candidate, tree, outcome))
             self._enter(told[-1])
         del self._asked[numbers[0]]
-        self._method.absorb([individual(each, tree) for each, (_, tree) in zip(told, batch, strict=True)])
+        self._learn([individual(each, tree) for each, (_, tree) in zip(told, batch, strict=True)])
         return told
 
     def recall(self, told: Sequence[Told], ahead: bool = False) -> None:
@@ -236,7 +250,11 @@ class Search:
         for each in told:
             self._proposed.add(each.digest)
             self._enter(each)
-        self._method.absorb([individual(each, StoredTree(each.text, self._grammar)) for each in told])
+        self._learn([individual(each, StoredTree(each.text, self._grammar)) for each in told])
+
+    def _learn(self, told: Sequence[Individual]) -> None:
+        self._generations.told(len(told), self._method.batch())
+        self._method.absorb(told)
 
     def _issue(self, drafts: Sequence[Draft | None]) -> list[Candidate]:
         """Issue a batch; where there is no draft, the method makes one."""
@@ -325,7 +343,7 @@ class Search:
         self._robustness[told.number] = told.robustness
         if told.promise != NO_PROMISE:
             self._promises[told.origin] = told.promise
-        self._barren = self._barren + 1 if told.state in UNTRAINED else 0
+        self.barren = self.barren + 1 if told.state in UNTRAINED else 0
         self.archive.add(told.number, told.text, told.fitness, told.formula, told.origin)
 
 
