@@ -233,6 +233,17 @@ def test_a_task_file_that_a_machine_lacks_is_one_clear_error() -> None:
         ends(fleet, jobs(1))
 
 
+def test_who_has_just_answered_is_not_asked_whether_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    actors, methods = SimulatedActors(score), list[str]()
+    ask = actors.ask
+    monkeypatch.setattr(
+        actors, "ask", lambda actor, method, *rest: (methods.append(method), ask(actor, method, *rest))[1]
+    )
+    fleet = crew(actors)
+    list(fleet.run(iter(jobs(20))))
+    assert (methods.count("judge"), methods.count("ping")) == (20, 2)
+
+
 def test_jobs_without_an_end_are_asked_for_when_a_worker_is_free() -> None:
     asked: list[int] = []
 
