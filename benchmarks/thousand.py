@@ -178,8 +178,6 @@ def message_cost(count: int = 300) -> float:
 CASES = (
     Case(300.0, 1, 60_000, 3),
     Case(300.0, 1, 1000, evaluations=40_000),
-    Case(30.0, 1, 60_000, 3),
-    Case(30.0, 1, 1000, evaluations=40_000),
 )
 
 

@@ -95,10 +95,10 @@ def _winner(path: str, classes: int) -> dict[str, Any]:
 def run_text(summary: Mapping[str, Any]) -> str:
     """Lay out what `summarise_run` returned."""
     counts = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in summary["counts"].items())
-    told = f"{summary['batches']} {'batches told' if summary['asynchronous'] else 'generations'}"
+    searched = f"{summary['batches']} {'batches told' if summary['asynchronous'] else 'generations'}"
     head = [
         ("run", f"{summary['name']} in {summary['run']}"),
-        ("search", f"{told}, {duration(summary['seconds'])}; {summary['ended'] or 'not ended'}"),
+        ("search", f"{searched}, {duration(summary['seconds'])}; {summary['ended'] or 'not ended'}"),
         ("candidates", f"{summary['candidates']}: {counts or 'none yet'}"),
     ]
     happened = mishaps_in_words(summary["mishaps"])
