@@ -14,6 +14,7 @@ import random
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +94,38 @@ class SimulatedPool:
         """There is nothing to leave behind."""
 
 
-def simulate(
-    workers: int, seconds: float, cohort: int, population: int, generations: int, message: float
-) -> dict[str, Any]:
-    """Search in simulated time; return how busy the workers were, from the first job to the last told generation."""
-    changes = [f"search.population={population}", f"budget.cohort={cohort}", f"stop.generations={generations}"]
-    experiment = load_experiment(
-        "noisy_digits", [*changes, "budget.timeout=86400", "grammar=compact", "stop.evaluations=1000000000"]
-    )
+@dataclass(frozen=True)
+class Case:
+    """What is simulated.
+
+    Args:
+        seconds: of a worker for one candidate.
+        cohort: candidates in a job.
+        population: proposed in a generation; of an asynchronous search those that it breeds from.
+        generations: None for an asynchronous search.
+        evaluations: that an asynchronous search trains.
+    """
+
+    seconds: float
+    cohort: int
+    population: int
+    generations: int | None = None
+    evaluations: int = 10**9
+
+    def changes(self) -> list[str]:
+        """Return what the experiment has in place of its own."""
+        told = [f"search.population={self.population}", f"budget.cohort={self.cohort}", "budget.timeout=86400"]
+        ends = f"stop.generations={10**9 if self.generations is None else self.generations}"
+        streams = f"search.asynchronous={str(self.generations is None).lower()}"
+        return [*told, streams, ends, f"stop.evaluations={self.evaluations}", "grammar=compact"]
+
+
+def simulate(workers: int, case: Case, message: float) -> dict[str, Any]:
+    """Search in simulated time; return how busy the workers were, from their start until the last of them was told."""
+    experiment = load_experiment("noisy_digits", case.changes())
     task = make_task(experiment.task)
     settled = resolved(experiment, task.learning_rates)
-    pool = SimulatedPool(workers, seconds, message)
+    pool = SimulatedPool(workers, case.seconds, message)
     with tempfile.TemporaryDirectory() as folder, Interrupts() as interrupts:
         work = Work(make_directory(Path(folder) / "run"), settled, load_grammar("compact"), task)
         with RunStore.create(work.run.store, {"slot": task.slot, "sessions": []}) as store:
@@ -114,15 +136,15 @@ def simulate(
             pool.start()
             search_run(session, session.ending())
             real, cpu = time.perf_counter() - real, time.process_time() - cpu
-            told, trained = sum(batch.candidates for batch in store.batches()), store.evaluations()
+            told, trained = store.issued(), store.evaluations()
     makespan = pool.actors.now()
     jobs = len(pool.actors.asked)
     return {
         "workers": workers,
-        "seconds_per_candidate": seconds,
-        "cohort": cohort,
-        "population": population,
-        "generations": generations,
+        "seconds_per_candidate": case.seconds,
+        "cohort": case.cohort,
+        "population": case.population,
+        "generations": case.generations,
         "candidates": told,
         "trained": trained,
         "jobs": jobs,
@@ -130,6 +152,7 @@ def simulate(
         "busy": pool.worked / (workers * makespan),
         "driver_share": (real + jobs * message) / makespan,
         "driver_seconds_per_trained": (real + jobs * message) / trained,
+        "driver_seconds_per_proposed": (real + jobs * message) / told,
         "processor_seconds": cpu,
     }
 
@@ -151,31 +174,26 @@ def message_cost(count: int = 300) -> float:
         remove_home(home)
 
 
-# (seconds of a worker for one candidate, candidates in a job, candidates proposed in a generation, generations)
-CASES = ((300.0, 1, 250_000, 1), (300.0, 1, 60_000, 2), (10.0, 4, 60_000, 2))
+# The same with generations and without; an asynchronous search breeds from the best thousand.
+CASES = (
+    Case(300.0, 1, 60_000, 3),
+    Case(300.0, 1, 1000, evaluations=40_000),
+)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Lay out what came out."""
-    head = [
-        "an evaluation",
-        "in a job",
-        "proposed",
-        "generations",
-        "trained",
-        "per worker and generation",
-        "busy",
-        "driver",
-    ]
-    return [head, *map(cells, rows)]
+    head = ["an evaluation", "in a job", "proposed", "generations", "trained", "for each worker", "busy", "driver"]
+    return [[*head, "driver, each trained"], *map(cells, rows)]
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
     """Lay out one case."""
-    each = row["trained"] / row["generations"] / row["workers"]
-    shown = [f"{row[name]:g}" for name in ("cohort", "candidates", "generations", "trained")]
+    streams = row["generations"] is None
+    shown = [f"{row['cohort']:g}", f"{row['candidates']:g}", "asynchronous" if streams else f"{row['generations']:g}"]
+    shown += [f"{row['trained']:g}", f"{row['trained'] / row['workers']:.0f}"]
     shares = [f"**{100 * row['busy']:.1f} %**", f"{100 * row['driver_share']:.1f} %"]
-    return [f"{row['seconds_per_candidate']:g} s", *shown, f"{each:.0f}", *shares]
+    return [f"{row['seconds_per_candidate']:g} s", *shown, *shares, f"{1e3 * row['driver_seconds_per_trained']:.1f} ms"]
 
 
 def main() -> None:
@@ -188,8 +206,8 @@ def main() -> None:
     message = message_cost()
     print(f"a message costs {1e6 * message:.0f} us", flush=True)
     for place in range(len(CASES)) if asked.case is None else (asked.case,):
-        rows[str(place)] = row = simulate(1000, *CASES[place], message)
-        print({name: float(f"{value:.4g}") for name, value in row.items()}, flush=True)
+        rows[str(place)] = row = simulate(1000, CASES[place], message)
+        print({name: value if value is None else float(f"{value:.4g}") for name, value in row.items()}, flush=True)
     print(write_record("thousand", {"message_seconds": message, "rows": rows}))
     write_table(DOCUMENT, "thousand", table([rows[place] for place in sorted(rows)]))
 

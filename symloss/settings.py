@@ -59,6 +59,11 @@ def number(low: float = -math.inf, above: bool = False) -> Rule:
     return Rule(f"a finite number{bound}", lambda value: _number(value, low, above))
 
 
+def truth() -> Rule:
+    """True or false."""
+    return Rule("true or false", _truth)
+
+
 def several(rule: Rule, example: str, at_least: int = 1) -> Rule:
     """A list of different values that each follow `rule`."""
     return Rule(f"a list of different values such as {example}", lambda value: _several(value, rule, at_least))
@@ -251,6 +256,12 @@ def _several(value: object, rule: Rule, at_least: int) -> tuple[Any, ...]:
     if len(read) < at_least or len(set(read)) != len(read):
         raise ValueError(value)
     return read
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(value)
+    return value
 
 
 def _choice(value: object, names: tuple[str, ...]) -> str:

@@ -5,12 +5,14 @@ from collections import Counter
 from dataclasses import asdict
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from symloss.errors import ExperimentError
 from symloss.language.candidate import Candidate
 from symloss.language.grammar import load_grammar
 from symloss.language.tree import grow, parse_tree
-from symloss.searching.evolution import Evolution, EvolutionSettings, MutationRates, distinct
+from symloss.searching.evolution import Evolution, EvolutionSettings, MutationRates, distinct, joined
 from symloss.searching.searches import make_search
 from symloss.searching.selection import SELECTIONS, Individual
 from symloss.searching.variation import MUTATIONS
@@ -196,3 +198,27 @@ def test_evolution_beats_random_search_on_a_hill() -> None:
 
     seeds = range(3)
     assert sum(best("evolution", seed) for seed in seeds) > sum(best("random", seed) for seed in seeds)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.3, float("-inf")]), st.integers(1, 4), st.booleans()), max_size=12),
+    st.integers(0, 4),
+)
+def test_few_are_put_into_their_places_as_all_are_ranked(drawn: list[tuple[float, int, bool]], few: int) -> None:
+    everyone: list[Individual] = []
+    for number, (fitness, complexity, is_twin) in enumerate(drawn):
+        first = everyone[number // 2] if is_twin and everyone else None
+        origin = number if first is None else first.origin
+        scored = fitness if first is None else first.fitness  # a duplicate's is its twin's
+        everyone.append(Individual(number, origin, TREE, scored, complexity))
+    split = max(0, len(everyone) - few)
+    ranked = distinct(everyone[:split])
+    assert joined(list(ranked), everyone[split:]) == distinct([*ranked, *everyone[split:]])
+
+
+def test_an_asynchronous_evolution_grows_its_first_generation_whole() -> None:
+    for asynchronous in (True, False):
+        method = evolution(population=10, elites=2, immigrants=0.0, asynchronous=asynchronous)
+        method.absorb([individual(number, number / 100) for number in range(3)])
+        assert bool(method.propose(random.Random(0), 9).parents) != asynchronous
+        assert method.propose(random.Random(0), 10).parents

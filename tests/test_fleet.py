@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -230,3 +231,27 @@ def test_a_task_file_that_a_machine_lacks_is_one_clear_error() -> None:
     fleet = Fleet(actors, 1, {"factory": "x.py:task"}, None, place="On")
     with pytest.raises(ExperimentError, match=r"On 10\.0\.0\.1 .* same path: .* `ray job submit --working-dir`"):
         ends(fleet, jobs(1))
+
+
+def test_who_has_just_answered_is_not_asked_whether_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    actors, methods = SimulatedActors(score), list[str]()
+    ask = actors.ask
+    monkeypatch.setattr(
+        actors, "ask", lambda actor, method, *rest: (methods.append(method), ask(actor, method, *rest))[1]
+    )
+    fleet = crew(actors)
+    list(fleet.run(iter(jobs(20))))
+    assert (methods.count("judge"), methods.count("ping")) == (20, 2)
+
+
+def test_jobs_without_an_end_are_asked_for_when_a_worker_is_free() -> None:
+    asked: list[int] = []
+
+    def endless() -> Iterator[Job]:
+        for job in jobs(1000):
+            asked.append(job.number)
+            yield job
+
+    done = list(islice(crew(SimulatedActors(score), 3).run(endless()), 10))
+    assert len({job.number for job, _ in done}) == 10
+    assert len(asked) <= 10 + 3 + 1

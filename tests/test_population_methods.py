@@ -122,6 +122,20 @@ def island_of(number: int, method: Islands) -> int:
     return number % len(method._islands)
 
 
+def test_islands_exchange_after_as_many_generations_however_they_are_told() -> None:
+    settings = IslandSettings(population=4, elites=2, islands=3, interval=2, migrants=1)
+    whole, bit_by_bit = Islands(COMPACT, settings), Islands(COMPACT, settings)
+    for first, last in ((0, 12), (12, 18)):
+        told = [individual(number, number / 100) for number in range(first, last)]
+        whole.absorb(told)
+        for each in range(0, len(told), 3):
+            bit_by_bit.absorb(told[each : each + 3])
+    for one, other in zip(whole._islands, bit_by_bit._islands, strict=True):
+        assert one.population[0] == other.population[0]
+    assert 17 in {each.number for each in bit_by_bit._islands[0].population}
+    assert 17 not in {each.number for each in bit_by_bit._islands[1].population}
+
+
 def test_islands_breed_among_themselves_until_migrants_come() -> None:
     method = Islands(COMPACT, IslandSettings(population=4, elites=2, islands=3, interval=2, migrants=1, immigrants=0.0))
     assert method.batch() == 12

@@ -5,8 +5,9 @@ The driver owns time limits and retries; nothing that happens to a worker change
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -19,12 +20,14 @@ from symloss.judging.mishaps import Mishaps
 from symloss.judging.nodes import check_same_versions, versions_here
 from symloss.judging.pool import Finished, given_up
 from symloss.judging.suspicion import Errand, Sentence, Suspicion
+from symloss.judging.waiting import Waiting
 
 AHEAD = 2  # jobs in flight per worker: one at work, one waiting, so that no worker waits for the driver
 GRACE = 2.0  # seconds past a job's hard limit before its worker is killed, for messages on their way
 STARTUP = 120.0  # seconds a worker may take to get a place, and again to import torch and make its task
 STARTS = 5  # workers in a row that may die in one place before they are ready
 STARTS_LATER = 30  # the same, where others have been ready with the same task
+REST = 1.0  # seconds since it answered after which a worker is asked whether it lives before it gets work
 POLL = 0.2  # seconds between two looks at `stop`
 LOOK = 0.5  # seconds between two looks for workers that hang
 RECYCLE_JOBS = 5000  # jobs after which a worker is replaced
@@ -63,6 +66,7 @@ class Hand:
         line: (what was asked, errand) in the order in which the worker takes them.
         node: name of its machine.
         jobs: that it has answered.
+        answered: when it last answered a job of those that are handed out now.
         first: bytes of memory that it took after its first job.
         resident: bytes that it takes now.
     """
@@ -76,6 +80,7 @@ class Hand:
     line: deque[tuple[Any, Errand]] = field(default_factory=deque)
     node: str = ""
     jobs: int = 0
+    answered: float = -math.inf
     first: int = 0
     resident: int = 0
 
@@ -125,8 +130,12 @@ class Fleet:
     def run(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[Finished]:
         """Judge jobs, see Pool.run_with_outputs."""
         self.fill()
-        waiting = deque(Errand(job, job) for job in jobs)
-        done: dict[int, dict[int, Judged]] = {errand.job.number: {} for errand in waiting}
+        for hand in self.hands:
+            hand.answered = -math.inf
+        errands = (Errand(job, job) for job in jobs)
+        # Of what may have no end the next is asked for when a worker is free; of a list more is sent ahead.
+        waiting = deque(errands) if isinstance(jobs, Sequence) else Waiting(errands)
+        done: dict[int, dict[int, Judged]] = defaultdict(dict)
         drain, self._accused = Drain(stop), []
         try:
             while waiting or self._accused or any(hand.line for hand in self.hands):
@@ -154,24 +163,26 @@ class Fleet:
         """Send jobs to those who have least to do; a suspect has a worker to itself."""
         for room in range(AHEAD):
             for hand in self.hands:
+                if len(hand.line) != room or hand.stage is not Stage.READY or hand.tired:
+                    continue
                 if not waiting or (room and len(waiting) <= len(self.hands)):  # the last go to whoever is free first
                     return
-                if hand.stage is not Stage.READY or hand.tired or len(hand.line) != room:
-                    continue
                 if room and (waiting[0].suspect or any(errand.suspect for _, errand in hand.line)):
                     continue
                 self._send(hand, waiting.popleft())
 
     def _send(self, hand: Hand, errand: Errand) -> None:
-        if not hand.line:  # it may have died at rest: then nobody that is sent now is to blame
-            hand.since, hand.asked = self._actors.now(), self._actors.ask(hand.actor, "ping")
+        if not hand.line:
+            hand.since = self._actors.now()
+            if hand.since - hand.answered > REST:  # it may have died: then nobody that is sent now is to blame
+                hand.asked = self._actors.ask(hand.actor, "ping")
         hand.line.append((self._actors.ask(hand.actor, "judge", errand.job), errand))
 
     # Collecting.
 
     def _collect(self, waiting: deque[Errand]) -> list[Settled]:
         """Wait a moment for answers; replace workers that died or hang. Returns what is settled."""
-        busy = {hand.head(): hand for hand in self.hands if hand.head() is not None}
+        busy = {head: hand for hand in self.hands if (head := hand.head()) is not None}
         settled: list[Settled] = []
         for asked in self._actors.wait(list(busy), POLL):
             settled += self._take(busy[asked], asked, waiting)
@@ -203,6 +214,7 @@ class Fleet:
         if asked is hand.asked:
             self._answered(hand, answer)
             return []
+        hand.answered = hand.since
         _, errand = hand.line.popleft()
         self._suspicion.cleared(errand.numbers)
         self._wear(hand, answer)

@@ -27,7 +27,7 @@ class Pool(Protocol):
         """Judge jobs and give each back with one outcome per candidate, in the order in which they end.
 
         Args:
-            jobs: of the pool's task.
+            jobs: of the pool's task; of what is no sequence each is asked for when a worker is free, or one sooner.
             stop: asked often; once it is true no job is begun, and those in flight have 10 seconds to end. The rest
                 never come back.
 

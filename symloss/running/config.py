@@ -79,7 +79,7 @@ class Stop:
     """When the search ends: whichever of these comes first.
 
     Args:
-        generations: batches that the search has asked for and been told about.
+        generations: that the search has asked for and been told about; of an asynchronous one, as many candidates.
         evaluations: distinct candidates trained; the batch in which the number is reached is finished.
         time: seconds of searching, all sessions of the run together.
         target: fitness, in the metric's own units, that the best candidate must reach.

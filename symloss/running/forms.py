@@ -79,4 +79,5 @@ FACTS: Mapping[str, Form] = {
     "stack_members": is_count, "stack_reason": str, "ended": str, "sessions": [_SESSION],
     "finals": (FINALS, type(None)), "free_tests": {"*": is_count}, "reached": dict,
     "steps": is_count, "tunes": bool,
+    "asynchronous": bool,
 }  # fmt: skip

@@ -46,6 +46,11 @@ class Halving:
         """Whether there is a rung at which anybody could be stopped."""
         return bool(self._rungs) and self._factor != 1
 
+    @property
+    def known(self) -> int:
+        """How many trainings the thresholds are taken from."""
+        return len(self._trainings)
+
     def tell(self, outcomes: Iterable[Outcome]) -> None:
         """Take the outcomes of a finished batch."""
         for outcome in outcomes if self.decides else ():

@@ -21,7 +21,7 @@ class Progress:
     """How far a search is.
 
     Args:
-        generation: batches that the search was told about.
+        generation: generations that the search was told about.
         candidates: proposed so far.
         evaluated: distinct candidates trained so far.
         counts: how many candidates ended in each state.

@@ -18,8 +18,10 @@ from symloss.running.config import Experiment
 from symloss.running.course import Course
 from symloss.running.finals import Finals
 from symloss.running.observer import Observer, Silent
+from symloss.running.planning import is_asynchronous
 from symloss.running.run import hold_finals, kept_work, new_work, pausing
 from symloss.running.session import Crew, Session, opened
+from symloss.running.stream import Stream
 from symloss.searching.archive import Entry
 from symloss.searching.fitness import FAILED
 from symloss.searching.told import Told
@@ -61,7 +63,8 @@ class OpenRun:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._course = Course(session, session.ending())
+        kind = Stream if is_asynchronous(session.work.experiment) else Course
+        self._course = kind(session, session.ending())
         self._sign = 1 if session.work.task.metric.maximise else -1
         while self._course.recall() or self._taken(self._course.stored()):
             pass

@@ -18,7 +18,7 @@ from symloss.running.halving import Halving
 from symloss.running.seeds import finals_seeds, search_seeds
 from symloss.running.trials import Trials
 from symloss.searching.fitness import Judge
-from symloss.searching.searches import Search, make_search
+from symloss.searching.searches import Search, make_search, read_settings
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ def plan_search(experiment: Experiment, grammar: Grammar, task: Task) -> Search:
     """
     judge = Judge(task.metric.name, task.metric.maximise)
     return make_search(experiment.method, grammar, judge, experiment.seed, experiment.search_settings, task.width)
+
+
+def is_asynchronous(experiment: Experiment) -> bool:
+    """Whether the experiment's search proposes while candidates are still in training."""
+    return read_settings(experiment.method, experiment.search_settings).asynchronous
 
 
 def plan_trainings(experiment: Experiment, stacking: Decision | None = None) -> Plan:

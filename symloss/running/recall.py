@@ -27,15 +27,19 @@ class Recall:
         search: to be told.
         screen: to be fed the same candidates.
         halving: to be told the same measurements, where it makes use of any.
+        verbatim: whether no batch is asked anew, because what was asked depended on timing.
 
     Attributes:
         reached: how far all trainings went; of earlier sessions once their last batch was told.
     """
 
-    def __init__(self, store: RunStore, search: Search, screen: Screen, halving: Halving) -> None:
+    def __init__(
+        self, store: RunStore, search: Search, screen: Screen, halving: Halving, verbatim: bool = False
+    ) -> None:
         self._store, self._search, self._screen, self._halving = store, search, screen, halving
         self._sizes = [batch.candidates for batch in store.batches()]
-        self._next = 0  # number of the first candidate of the batch that comes next
+        self._verbatim = verbatim
+        self._next = 0  # number of the first candidate of the batch that comes next, where they are told as asked
         self._facts: Mapping[str, Any] = store.meta()
         self.reached = Reached()
 
@@ -45,16 +49,16 @@ class Recall:
             return None
         first, size = self._next, self._sizes[number]
         self._next += size
-        if number in (0, len(self._sizes) - 1) and not self._is_offered(first):
+        if number in (0, len(self._sizes) - 1) and not self._verbatim and not self._is_offered(first):
             return None
         told = self._store.told(number)
         if told is None or len(told) != size:
             return None  # of an older version, which kept nothing
-        self._search.recall(told)
+        self._search.recall(told, ahead=self._verbatim)
         passed = {each.digest: each.number for each in reversed(told) if each.worth_training}
         self._screen.recall(passed, self._screen.counts)
         if self._halving.decides:
-            self._halving.tell(self._store.outcomes(first, first + size - 1).values())
+            self._halving.tell(self._store.outcomes(told[0].number, told[-1].number).values())
         if number == len(self._sizes) - 1:
             self._take_up()
         return told

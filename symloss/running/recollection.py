@@ -36,7 +36,7 @@ SCHEMA = (
 )
 INSERT = f"INSERT OR IGNORE INTO told VALUES ({', '.join('?' * (2 + len(COLUMNS)))})"
 SELECT = f"SELECT first, {', '.join(COLUMNS)} FROM told WHERE batch = ?"
-STANDINGS = "SELECT first, origin, fitness, entered, trained FROM told ORDER BY batch"
+STANDINGS = "SELECT first, origin, fitness, entered, trained FROM told ORDER BY first"
 TEXTS = (
     "SELECT number, text, formula, key, state FROM candidates JOIN outcomes ON candidate = number "
     "WHERE number BETWEEN ? AND ? ORDER BY number"

@@ -34,19 +34,18 @@ from symloss.running.evidence import evidence_of, trial_record
 from symloss.running.finals import Finals, run_finals
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer, Progress
-from symloss.running.planning import plan_finals, plan_search, plan_trainings
+from symloss.running.planning import is_asynchronous, plan_finals, plan_search, plan_trainings
 from symloss.running.polishing import polish
 from symloss.running.room import check_room, room_needed, tell_network
 from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
-from symloss.running.stopping import Ending
+from symloss.running.stopping import DRY, Ending
 from symloss.running.store import RunStore
+from symloss.running.stream import stream_run
 from symloss.running.trials import Watcher, entrants
 from symloss.running.wording import progress_line
 from symloss.searching.archive import Entry
 from symloss.settings import override, read_toml
-
-DRY = "the search has nothing new to propose: the grammar's space is exhausted"
 
 
 class ForcedExit(SystemExit):
@@ -111,6 +110,8 @@ def search_run(session: Session, ending: Ending) -> str:
     Returns:
         Why the search ended, in words.
     """
+    if is_asynchronous(session.work.experiment):
+        return stream_run(session, ending)
     course = Course(session, ending)
     while not (reason := ending.reason()):
         if course.recall():
@@ -229,6 +230,7 @@ def set_up(work: Work, stacking: Decision) -> None:
     facts |= {"stack": stacking.stack, "stack_reason": stacking.reason, "stack_members": stacking.members}
     facts |= {"metric": task.metric.name, "maximise": task.metric.maximise}
     facts["tunes"] = work.experiment.tuning.method != "none"
+    facts |= {"asynchronous": True} if is_asynchronous(work.experiment) else {}
     RunStore.create(work.run.part, facts).close()
     work.run.part.replace(work.run.store)
 

@@ -18,12 +18,19 @@ from symloss.running.observer import Progress
 from symloss.searching.archive import HallOfFame
 from symloss.searching.told import Told
 
+DRY = "the search has nothing new to propose: the grammar's space is exhausted"
+
 
 @dataclass
 class Tally:
-    """What the told batches add up to; the same after a resume as without a break."""
+    """What the told batches add up to; the same after a resume as without a break.
+
+    Args:
+        generations: told; as many as batches, but in an asynchronous search.
+    """
 
     batches: int = 0
+    generations: int = 0
     candidates: int = 0
     counts: Counter[State] = field(default_factory=Counter)
 
@@ -34,11 +41,12 @@ class Tally:
 
     def with_(self, other: "Tally") -> "Tally":
         """Return what both add up to; as many batches as here, because the other's is not told yet."""
-        return Tally(self.batches, self.candidates + other.candidates, self.counts + other.counts)
+        return Tally(self.batches, self.generations, self.candidates + other.candidates, self.counts + other.counts)
 
     def add(self, outcomes: Sequence[Outcome | Told]) -> None:
         """Count a told batch."""
         self.batches += 1
+        self.generations += 1
         self.candidates += len(outcomes)
         self.counts.update(outcome.state for outcome in outcomes)
 
@@ -86,11 +94,16 @@ class Ending:
         """Seconds searched, all sessions together."""
         return self._spent + self.session
 
-    def reason(self) -> str:
-        """Return why no further batch is begun; empty to go on."""
+    def reason(self, in_training: int = 0, steps: int = 0) -> str:
+        """Return why no further batch is begun; empty to go on.
+
+        Args:
+            in_training: candidates that will have been trained when what was asked has ended.
+            steps: training steps that these take.
+        """
         if self._interrupts.heard is None and self.replaying:
             return ""
-        return self.cut_short() or next((words for reached, words in self._stops() if reached), "")
+        return self.cut_short() or next((words for reached, words in self._stops(in_training, steps) if reached), "")
 
     def cut_short(self) -> str:
         """Return why a batch is left unfinished; empty to go on."""
@@ -118,9 +131,17 @@ class Ending:
         """Whether the batch that comes next was told in an earlier session."""
         return self.tally.batches < self.told
 
-    def told_batch(self, outcomes: Sequence[Outcome | Told], archive: HallOfFame) -> None:
-        """Count a batch that the search was told, and look who leads now."""
+    def told_batch(
+        self, outcomes: Sequence[Outcome | Told], archive: HallOfFame, generations: int | None = None
+    ) -> None:
+        """Count a batch that the search was told, and look who leads now.
+
+        Args:
+            generations: that are over by now; None where each batch is one.
+        """
         self.tally.add(outcomes)
+        if generations is not None:
+            self.tally.generations = generations
         leader = archive.leader()
         if leader is not None:
             self.best = (leader.text, leader.fitness)
@@ -131,23 +152,23 @@ class Ending:
         here = self.session
         best, fitness = ("", None) if self.best is None else (self.best[0], self._sign * self.best[1])
         return Progress(
-            generation=self.tally.batches, candidates=tally.candidates, evaluated=tally.evaluated,
+            generation=self.tally.generations, candidates=tally.candidates, evaluated=tally.evaluated,
             counts=dict(tally.counts), best=best, fitness=fitness, rate=self._trained / here if here > 0 else 0.0,
             seconds=self.seconds, left=self._left(tally.evaluated),
         )  # fmt: skip
 
-    def _stops(self) -> list[tuple[bool, str]]:
+    def _stops(self, in_training: int, steps: int) -> list[tuple[bool, str]]:
         stop, tally = self._stop, self.tally
         target = None if stop.target is None else self._sign * stop.target
         return [
-            (_reached(tally.batches, stop.generations), f"{tally.batches} generations are done"),
-            (_reached(tally.evaluated, stop.evaluations), f"{tally.evaluated} candidates are trained"),
-            (_reached(self.steps, stop.steps), f"{self.steps} training steps are spent"),
+            (_reached(tally.generations, stop.generations), f"{tally.generations} generations are done"),
+            (_reached(tally.evaluated + in_training, stop.evaluations), f"{tally.evaluated} candidates are trained"),
+            (_reached(self.steps + steps, stop.steps), f"{self.steps} training steps are spent"),
             (_reached(self.best[1] if self.best else None, target), f"the target of {stop.target} is reached"),
         ]
 
     def _left(self, evaluated: int) -> float | None:
-        stop, done = self._stop, self.tally.batches
+        stop, done = self._stop, self.tally.generations
         per_batch = self.seconds / done if done else None
         per_training = self.seconds / evaluated if evaluated else None
         per_step = self.seconds / self.steps if self.steps else None

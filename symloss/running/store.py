@@ -179,10 +179,15 @@ class RunStore:
         with self._transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _meta_rows(values))
 
-    def write_batch(self, batch: int, candidates: Sequence[Candidate], outcomes: Iterable[Outcome]) -> None:
+    def write_batch(
+        self, batch: int, candidates: Sequence[Candidate], outcomes: Iterable[Outcome], together: bool = False
+    ) -> None:
         """Keep an asked batch with the outcomes that screening gave; what is there already stays.
 
         Formulas come later, with the outcomes of whoever has read them.
+
+        Args:
+            together: whether it may become durable a moment later, with what is written then.
 
         Raises:
             RunError: a candidate differs from the stored one of its number, so this is not the search that wrote it.
@@ -199,7 +204,7 @@ class RunStore:
                     f"'{row[2]}' now. The run was written by another version of symloss, or its files were changed."
                 )
         stored = self.outcomes(*bounds) if known else {}
-        with self._transaction() as connection:
+        with self._transaction(together) as connection:
             new = [row for row in rows if row[0] not in known]
             connection.executemany(f"INSERT INTO candidates ({_PROPOSED}) VALUES (?, ?, ?, ?, ?, ?, ?)", new)
             _insert_outcomes(connection, [each for each in outcomes if each.candidate not in stored])

@@ -21,16 +21,18 @@ from symloss.language.tree import StoredTree, Tree, grow
 from symloss.language.tuning import UNTUNED, Tuning
 from symloss.searching.archive import HallOfFame
 from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
+from symloss.searching.generations import Generations
 from symloss.searching.inheritance import inherited
 from symloss.searching.selection import Individual
 from symloss.searching.told import Told
 from symloss.searching.variation import repair
 from symloss.searching.warm_start import WARM_START, plant_all
-from symloss.settings import any_text, setting, several, table, whole
+from symloss.settings import any_text, setting, several, table, truth, whole
 
 OFFERED = "offered"  # the variation of a candidate that came from outside
 TUNING = "[search.tuning]"
 UNTRAINED = (State.REJECTED, State.DUPLICATE)
+_UNTOLD = -1  # in place of the first twin's number
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,15 @@ class SearchSettings:
         patience: after so many candidates in a row that were rejected or duplicates, the grammar counts as exhausted.
         initial: formulas that the search begins with: published names, loss files, or texts.
         tuning: how workers tune a formula's numbers before they judge it, see Tuning; by default they do not.
+        asynchronous: whether candidates are proposed as soon as a worker is free, a cohort at a time, while others are
+            still in training. What is proposed then depends on timing, so no two runs are alike.
     """
 
     fresh: int = setting(whole(0), 5)
     patience: int = setting(whole(1), 2000)
     initial: tuple[str, ...] = setting(several(any_text(), '["cross_entropy", "-t*log(p)"]', at_least=0), ())
     tuning: Tuning = setting(table(UNTUNED, TUNING), UNTUNED)  # noqa: RUF009 - frozen
+    asynchronous: bool = setting(truth(), False)
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,21 @@ class Draft:
     tree: Tree
     parents: tuple[int, ...] = ()
     variation: str = "initial"
+
+
+class Issued(Protocol):
+    """A candidate as a run keeps it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def parents(self) -> tuple[int, ...]: ...
+    @property
+    def variation(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
 
 
 class Method(Protocol):
@@ -98,6 +118,11 @@ class Search:
         seed: of the search; each candidate has its own, derived from it and the candidate's number.
         width: number of the base model's outputs, over which proposals are looked at.
 
+    Attributes:
+        archive: hall of fame.
+        patience: the setting.
+        barren: rejected or duplicate candidates told since the last that was trained.
+
     Example:
         >>> while candidates := search.ask():
         ...     search.tell([outcome_of(candidate) for candidate in candidates])
@@ -108,6 +133,8 @@ class Search:
         self, method: Method, grammar: Grammar, judge: Judge, seed: int, settings: SearchSettings, width: int = 10
     ) -> None:
         self.archive = HallOfFame(grammar.slot)
+        self.patience = settings.patience
+        self.barren = 0
         self._method = method
         self._grammar = grammar
         self._judge = judge
@@ -115,33 +142,50 @@ class Search:
         self._settings = settings
         self._tunes = settings.tuning.method != "none"
         self._first = plant_all(settings.initial, grammar)
-        self._asked: list[tuple[Candidate, Tree]] = []
+        self._asked: dict[int, list[tuple[Candidate, Tree]]] = {}  # batches, by the number of their first candidate
         self._issued = 0
-        self._barren = 0  # rejected or duplicate candidates since the last that was trained
+        self._generations = Generations()
         self._prober = Prober(grammar.slot, width, grammar.lacks)
         self._proposed: set[bytes] = set()  # digests of all proposals' findings
-        # Of every candidate that was told, by its number; of two numbers each, because there may be a million of them.
+        # Of every candidate that was issued, by its number; a few numbers each, because there may be a million of them.
         self._origins = array("q")  # number of its first twin
         self._fitness = array("d")
         self._robustness = array("d")
         self._promises: dict[int, Promise] = {}  # of those that a rung stopped, by the number of the first twin
 
-    def ask(self, n: int | None = None) -> list[Candidate]:
+    @property
+    def generations(self) -> int:
+        """How many generations' worth was told; each is as many as the method would ask for when it began."""
+        return self._generations.done
+
+    def ask(self, n: int | None = None, ahead: bool = False) -> list[Candidate]:
         """Propose candidates, numbered on from the last.
 
         Args:
             n: how many; None leaves it to the method (evolution: one generation).
+            ahead: whether earlier batches may still be untold, as in an asynchronous search.
 
         Returns:
-            The candidates; none when the grammar is exhausted, see the setting `patience`.
+            The candidates; none when the grammar is exhausted, see the setting `patience`. Who asks ahead is to look
+            himself: what was told says too little of what is still in training.
 
         Raises:
-            RunError: the last batch was not told yet.
+            RunError: an earlier batch was not told yet, and this one is not asked ahead.
         """
-        self._refuse_untold()
-        if self._barren >= self._settings.patience:
+        self._refuse_untold(ahead)
+        if self.barren >= self.patience and not ahead:
             return []
         return self._issue([None] * (self._method.batch() if n is None else n))
+
+    def reissue(self, batch: Sequence[Issued]) -> list[Candidate]:
+        """Take up a batch that an earlier session had asked and not told, as it was asked then.
+
+        Its candidates keep their numbers, which may lie before those of batches that were told since.
+
+        Raises:
+            GrammarError: a candidate's text is no tree.
+        """
+        return self._enlist([self._restored(each) for each in batch])
 
     def offer(self, trees: Sequence[Tree]) -> list[Candidate]:
         """Issue candidates that somebody else proposes, in place of the method's own; the method learns from them, too.
@@ -166,63 +210,95 @@ class Search:
         except GrammarError:  # no tree's text, so it is a formula's
             return plant(parse(text, self._grammar.slot), self._grammar)
 
-    def _refuse_untold(self) -> None:
-        if self._asked:
-            waiting = f"first tell the outcomes of the {len(self._asked)} candidates asked before"
+    def _refuse_untold(self, ahead: bool = False) -> None:
+        if self._asked and not ahead:
+            count = sum(map(len, self._asked.values()))
+            waiting = f"first tell the outcomes of the {count} candidates asked before"
             raise RunError(f"search: ask was called twice; {waiting}.")
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Told]:
-        """Take the outcomes of the whole asked batch, in asked order; a duplicate's fitness is its twin's.
+        """Take the outcomes of a whole asked batch, in asked order; a duplicate's fitness is its twin's.
 
         Returns:
             What was learnt of each; `recall` learns it again.
 
         Raises:
-            RunError: the outcomes are not those of the batch.
+            RunError: the outcomes are not those of a batch that is asked, or a twin was not told before.
             ExperimentError: an outcome lacks the judge's metric.
         """
-        numbers = [candidate.number for candidate, _ in self._asked]
-        if [outcome.candidate for outcome in outcomes] != numbers:
-            raise RunError(_mismatch(numbers, [outcome.candidate for outcome in outcomes]))
+        numbers = [outcome.candidate for outcome in outcomes]
+        batch = self._asked.get(numbers[0] if numbers else -1, [])
+        if not batch or [candidate.number for candidate, _ in batch] != numbers:
+            raise RunError(_mismatch(next(iter(self._asked.values()), []), numbers))
         told: list[Told] = []
-        for (candidate, tree), outcome in zip(self._asked, outcomes, strict=True):
+        for (candidate, tree), outcome in zip(batch, outcomes, strict=True):
             told.append(self._told(candidate, tree, outcome))
             self._enter(told[-1])
-        trees = [tree for _, tree in self._asked]
-        self._asked = []
-        self._method.absorb([self._learnt(each, tree) for each, tree in zip(told, trees, strict=True)])
+        del self._asked[numbers[0]]
+        self._learn([self._learnt(each, tree) for each, (_, tree) in zip(told, batch, strict=True)])
         return told
 
-    def recall(self, told: Sequence[Told]) -> None:
+    def recall(self, told: Sequence[Told], ahead: bool = False) -> None:
         """Learn a whole batch that was told before, as if it had been asked and told now.
 
+        Args:
+            ahead: whether batches before it may still be untold, see `ask`; they are reissued later.
+
         Raises:
-            RunError: it is not the batch that comes next.
+            RunError: it is not the batch that comes next, or one that was told already.
         """
         numbers = [each.number for each in told]
-        if self._asked or numbers != list(range(self._issued, self._issued + len(told))):
+        first = numbers[0] if ahead and numbers else self._issued
+        fits = numbers == list(range(first, first + len(told))) and not any(map(self._is_told, numbers))
+        if not fits or (self._asked and not ahead):
             raise RunError(f"search: candidates {_brief(numbers)} are recalled, but {self._issued} comes next.")
-        self._issued += len(told)
+        self._make_room(first + len(told))
         for each in told:
             self._proposed.add(each.digest)
             self._enter(each)
-        self._method.absorb([self._learnt(each, StoredTree(each.text, self._grammar)) for each in told])
+        self._learn([self._learnt(each, StoredTree(each.text, self._grammar)) for each in told])
+
+    def _learn(self, told: Sequence[Individual]) -> None:
+        self._generations.told(len(told), self._method.batch())
+        self._method.absorb(told)
 
     def _issue(self, drafts: Sequence[Draft | None]) -> list[Candidate]:
         """Issue a batch; where there is no draft, the method makes one."""
         first = self._issued
-        self._asked = [self._candidate(first + place, draft) for place, draft in enumerate(drafts)]
-        self._issued += len(drafts)
-        return [candidate for candidate, _ in self._asked]
+        return self._enlist([self._candidate(first + place, draft) for place, draft in enumerate(drafts)])
+
+    def _enlist(self, batch: list[tuple[Candidate, Tree]]) -> list[Candidate]:
+        if batch:
+            self._asked[batch[0][0].number] = batch
+            self._make_room(batch[-1][0].number + 1)
+        return [candidate for candidate, _ in batch]
+
+    def _make_room(self, issued: int) -> None:
+        """Hold entries for all numbers below `issued`."""
+        more = max(0, issued - self._issued)
+        self._issued += more
+        self._origins.extend(repeat(_UNTOLD, more))
+        self._fitness.extend(repeat(FAILED, more))
+        self._robustness.extend(repeat(FAILED, more))
+
+    def _is_told(self, number: int) -> bool:
+        return number < len(self._origins) and self._origins[number] != _UNTOLD
+
+    def _restored(self, issued: Issued) -> tuple[Candidate, Tree]:
+        draft = Draft(StoredTree(issued.text, self._grammar), issued.parents, issued.variation)
+        return self._written(issued.number, issued.seed, *self._looked_at(draft))
 
     def _candidate(self, number: int, draft: Draft | None) -> tuple[Candidate, Tree]:
         seed = candidate_seed(self._seed, number)
         if draft is None and number < len(self._first):
             draft = Draft(self._first[number], (), WARM_START)
         made, finding = self._fresh_draft(random.Random(seed), number) if draft is None else self._looked_at(draft)
+        return self._written(number, seed, made, finding)
+
+    def _written(self, number: int, seed: int, draft: Draft, finding: Finding) -> tuple[Candidate, Tree]:
         self._proposed.add(finding.digest)
-        text, slot = made.tree.text, self._grammar.slot
-        return Candidate(number, text, slot, finding, made.parents, made.variation, seed), made.tree
+        text, slot = draft.tree.text, self._grammar.slot
+        return Candidate(number, text, slot, finding, draft.parents, draft.variation, seed), draft.tree
 
     def _looked_at(self, draft: Draft) -> tuple[Draft, Finding]:
         return draft, self._prober.look(draft.tree.nodes, draft.tree.text)
@@ -245,7 +321,7 @@ class Search:
 
     def _told(self, candidate: Candidate, tree: Tree, outcome: Outcome) -> Told:
         number, twin = candidate.number, outcome.twin
-        if twin is not None and twin >= len(self._origins):
+        if twin is not None and not self._is_told(twin):
             raise RunError(f"search: candidate {number} is told to be the twin of {twin}, which was not told before.")
         origin = number if twin is None else self._origins[twin]
         scored, robust = self._judge.scores(outcome) if twin is None else (self._fitness[twin], self._robustness[twin])
@@ -272,12 +348,12 @@ class Search:
         return individual(told, inherited(told, tree) if inherits else tree)
 
     def _enter(self, told: Told) -> None:
-        self._origins.append(told.origin)
-        self._fitness.append(told.fitness)
-        self._robustness.append(told.robustness)
+        self._origins[told.number] = told.origin
+        self._fitness[told.number] = told.fitness
+        self._robustness[told.number] = told.robustness
         if told.promise != NO_PROMISE:
             self._promises[told.origin] = told.promise
-        self._barren = self._barren + 1 if told.state in UNTRAINED else 0
+        self.barren = self.barren + 1 if told.state in UNTRAINED else 0
         # Where numbers are tuned, what was scored is not what a twin's text says.
         if told.formula is not None or not self._tunes:
             self.archive.add(told.number, told.text, told.fitness, told.formula, told.origin)
@@ -294,7 +370,8 @@ def candidate_seed(seed: int, number: int) -> int:
     return int.from_bytes(digest[:6])
 
 
-def _mismatch(asked: list[int], told: list[int]) -> str:
+def _mismatch(batch: list[tuple[Candidate, Tree]], told: list[int]) -> str:
+    asked = [candidate.number for candidate, _ in batch]
     if not asked:
         return f"search: tell was called with {len(told)} outcomes, but nothing is asked; call ask first."
     return (

@@ -4,6 +4,7 @@ Each generation keeps its elites and fills up with children of selected parents;
 """
 
 import random
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,12 @@ from symloss.errors import ExperimentError
 from symloss.language.grammar import Grammar
 from symloss.searching.base import Draft, SearchSettings, grown
 from symloss.searching.breeding import BreedingSettings, MutationRates, between, bred, rates_of
-from symloss.searching.selection import SELECTIONS, Individual, SelectionSettings, by_merit
+from symloss.searching.selection import SELECTIONS, Individual, SelectionSettings, by_merit, rank
 from symloss.settings import choice, setting, whole
 
 __all__ = ["Evolution", "EvolutionSettings", "MutationRates", "distinct"]
+
+FEW = 16  # told ones that are put into their places one by one
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ class Evolution:
 
     def propose(self, rng: random.Random, number: int) -> Draft:
         """Grow a tree for the first generation, breed one for later ones."""
-        if not self._population or rng.random() < self._settings.immigrants:
+        # An asynchronous search is told some of its first generation before it has asked for all of it.
+        early = self._settings.asynchronous and number < self._settings.population
+        if early or not self._population or rng.random() < self._settings.immigrants:
             return grown(self._grammar, rng)
         mother, father = self._select(self._population, 2, rng, self._pressure)
         return bred(mother, father, self._settings.crossover, self._rates, rng)
@@ -85,7 +90,28 @@ class Evolution:
         size, elites = self._settings.population, self._settings.elites
         old = self._population
         free = max(0, size - min(elites, len(old)) - len(told))
-        self._population = distinct([*old[: elites + free], *told])
+        self._population = joined(old[: elites + free], told)
+
+
+def joined(ranked: list[Individual], told: Sequence[Individual]) -> list[Individual]:
+    """Return what `distinct` does of both together; quickly where few are told, as in an asynchronous search.
+
+    Args:
+        ranked: distinct, fittest first.
+        told: each after its first twin.
+    """
+    if len(told) > FEW:
+        return distinct([*ranked, *told])
+    for each in told:
+        twin = next((other for other in ranked if other.origin == each.origin), None) if _is_twin(each) else None
+        if twin is None or rank(each) < rank(twin):
+            ranked = [other for other in ranked if other is not twin] if twin else ranked
+            insort(ranked, each, key=rank)
+    return ranked
+
+
+def _is_twin(individual: Individual) -> bool:
+    return individual.origin != individual.number
 
 
 def distinct(individuals: Sequence[Individual]) -> list[Individual]:

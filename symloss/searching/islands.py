@@ -12,6 +12,7 @@ from typing import Any
 from symloss.language.grammar import Grammar
 from symloss.searching.base import Draft, SearchSettings
 from symloss.searching.evolution import Evolution, EvolutionSettings
+from symloss.searching.generations import Generations
 from symloss.searching.selection import Individual, by_merit
 from symloss.settings import setting, whole
 
@@ -39,7 +40,7 @@ class Islands:
     def __init__(self, grammar: Grammar, settings: IslandSettings) -> None:
         self._settings = settings
         self._islands = [Evolution(grammar, settings) for _ in range(settings.islands)]
-        self._generations = 0
+        self._generations = Generations()
 
     @classmethod
     def of(cls, grammar: Grammar, settings: SearchSettings) -> Any:
@@ -53,14 +54,16 @@ class Islands:
 
     def propose(self, rng: random.Random, number: int) -> Draft:
         """Let the candidate's island propose."""
-        return self._islands[number % len(self._islands)].propose(rng, number)
+        own, place = divmod(number, len(self._islands))
+        return self._islands[place].propose(rng, own)
 
     def absorb(self, told: Sequence[Individual]) -> None:
         """Let each island absorb its own; then, every `interval` generations, let the fittest travel."""
+        is_over = self._generations.told(len(told), self.batch())
         for place, island in enumerate(self._islands):
-            island.absorb([each for each in told if each.number % len(self._islands) == place])
-        self._generations += 1
-        if self._generations % self._settings.interval == 0:
+            if own := [each for each in told if each.number % len(self._islands) == place]:
+                island.absorb(own)
+        if is_over and self._generations.done % self._settings.interval == 0:
             self._migrate()
 
     def _migrate(self) -> None:

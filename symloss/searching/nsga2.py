@@ -104,7 +104,9 @@ class Nsga2:
 
     def propose(self, rng: random.Random, number: int) -> Draft:
         """Grow a tree for the first generation, breed one of two tournament winners later."""
-        if not self._survivors or rng.random() < self._settings.immigrants:
+        # An asynchronous search is told some of its first generation before it has asked for all of it.
+        early = self._settings.asynchronous and number < self._settings.population
+        if early or not self._survivors or rng.random() < self._settings.immigrants:
             return grown(self._grammar, rng)
         mother, father = self._tournament(rng), self._tournament(rng)
         return bred(mother, father, self._settings.crossover, self._rates, rng)

@@ -32,21 +32,28 @@ class SearchRecord:
         settings: the record that its settings are read into.
         make: (grammar, settings) -> Method.
         about: one line for people.
+        steady: whether it may be told small batches in any order, as an asynchronous search does; CMA-ES may not,
+            because a generation must be drawn from the distribution that it moves.
     """
 
     name: str
     settings: type[SearchSettings]
     make: Callable[[Grammar, SearchSettings], Method]
     about: str
+    steady: bool = False
 
 
 _TABLE = (
-    SearchRecord("random", RandomSettings, RandomSearch.of, "newly grown trees: the baseline"),
-    SearchRecord("evolution", EvolutionSettings, Evolution.of, "genetic programming as in GLO"),
-    SearchRecord("aging", AgingSettings, Aging.of, "regularised evolution: the oldest die, not the worst"),
-    SearchRecord("nsga2", ParetoSettings, Nsga2.of, "a front of fitness against complexity, cost or robustness"),
-    SearchRecord("islands", IslandSettings, Islands.of, "evolution on islands, with migration in a ring"),
-    SearchRecord("map_elites", MapSettings, ElitesMap.of, "the fittest formula of every shape of gradient"),
+    SearchRecord("random", RandomSettings, RandomSearch.of, "newly grown trees: the baseline", steady=True),
+    SearchRecord("evolution", EvolutionSettings, Evolution.of, "genetic programming as in GLO", steady=True),
+    SearchRecord("aging", AgingSettings, Aging.of, "regularised evolution: the oldest die, not the worst", steady=True),
+    SearchRecord(
+        "nsga2", ParetoSettings, Nsga2.of, "a front of fitness against complexity, cost or robustness", steady=True
+    ),
+    SearchRecord("islands", IslandSettings, Islands.of, "evolution on islands, with migration in a ring", steady=True),
+    SearchRecord(
+        "map_elites", MapSettings, ElitesMap.of, "the fittest formula of every shape of gradient", steady=True
+    ),
     SearchRecord("coefficients", CoefficientSettings, CoefficientSearch.of, "CMA-ES over given formulas' coefficients"),
     SearchRecord("glo", GloSettings, Glo.of, "GLO as published: evolution, then CMA-ES over the best's coefficients"),
     SearchRecord("evomal", EvomalSettings, Evomal.of, "EvoMAL: each formula's numbers tuned by gradients, then judged"),
@@ -75,9 +82,20 @@ def read_settings(method: str, settings: Mapping[str, object], place: str = "") 
         adopt_search(method)
         if method not in SEARCHES:
             raise ExperimentError(unknown("[search] method", "search", method, SEARCHES))
-        return read_record(SEARCHES[method].settings, settings, "[search]")
+        read = read_record(SEARCHES[method].settings, settings, "[search]")
+        _refuse_unsteady(method, read)
+        return read
     except ExperimentError as error:
         raise ExperimentError(f"{place}: {error}" if place else str(error)) from error
+
+
+def _refuse_unsteady(method: str, settings: SearchSettings) -> None:
+    if settings.asynchronous and not SEARCHES[method].steady:
+        able = ", ".join(f"'{name}'" for name, record in SEARCHES.items() if record.steady)
+        raise ExperimentError(
+            f"[search] asynchronous is true, and '{method}' learns from whole generations; allowed: false, or one of "
+            f"the methods {able}."
+        )
 
 
 def make_search(

@@ -116,7 +116,12 @@ def _worst_last(individual: Individual) -> tuple[float, int, float]:
 
 def by_merit(individuals: Sequence[Individual]) -> list[Individual]:
     """Rank individuals, best first; of equally good ones the simpler, then the earlier."""
-    return sorted(individuals, key=lambda each: (*_worst_last(each), each.complexity, each.number))
+    return sorted(individuals, key=rank)
+
+
+def rank(individual: Individual) -> tuple[float | int, ...]:
+    """Return what `by_merit` sorts by."""
+    return *_worst_last(individual), individual.complexity, individual.number
 
 
 SELECTIONS: dict[str, Select] = {

@@ -65,11 +65,19 @@ def rank_run(store: RunStore, most: int | None = None, named: str | None = None)
 def stand(store: RunStore) -> Standings:
     """Return how all candidates of a run stand, those included that the search was not told yet."""
     told, meta = store.standings(), store.meta()
-    first = int(told.numbers[-1]) + 1 if len(told) else 0
-    outcomes = store.outcomes(first)
+    outcomes = _untold(store, told)
     if not outcomes:
         return told
     return _joined(told, _stand_anew(store, outcomes, Judge(meta["metric"], meta["maximise"]), meta["slot"]))
+
+
+def _untold(store: RunStore, told: Standings) -> dict[int, Outcome]:
+    """Return the outcomes of what the search was not told yet; an asynchronous one was told later batches before."""
+    behind = int(told.numbers[-1]) + 1 if len(told) else 0
+    outcomes = store.outcomes(behind)
+    missing = np.setdiff1d(np.arange(behind), told.numbers, assume_unique=True).tolist()
+    between = ((candidate.number, outcome) for candidate, outcome in store.some(missing))
+    return {number: outcome for number, outcome in between if outcome is not None} | outcomes
 
 
 def rank(store: RunStore, standings: Standings, most: int | None = None, named: str | None = None) -> Ranking:
@@ -97,10 +105,11 @@ def rank(store: RunStore, standings: Standings, most: int | None = None, named: 
 
 def _ranked(standings: Standings) -> NDArray[np.int64]:
     """Return the places of the simplest of all twins, best first."""
-    places = np.flatnonzero(np.isfinite(standings.fitness) & (standings.complexity > 0))[::-1]
-    # Twins are read only where they are simpler than all before them, so the last one read is the simplest.
-    _, last = np.unique(standings.origins[places], return_index=True)
-    places = places[last]
+    places = np.flatnonzero(np.isfinite(standings.fitness) & (standings.complexity > 0))
+    # By first twin, then the simplest, then the earlier.
+    places = places[np.lexsort((standings.numbers[places], standings.complexity[places], standings.origins[places]))]
+    _, simplest = np.unique(standings.origins[places], return_index=True)
+    places = places[simplest]
     keys = standings.numbers[places], standings.complexity[places], -standings.fitness[places]
     return places[np.lexsort(keys)]
 
@@ -145,8 +154,9 @@ def _stand_anew(store: RunStore, outcomes: Mapping[int, Outcome], judge: Judge, 
 
 
 def _joined(one: Standings, other: Standings) -> Standings:
+    order = np.argsort(np.concatenate([one.numbers, other.numbers]), kind="stable")
     return Standings(
-        *(np.concatenate([getattr(one, name), getattr(other, name)]) for name in Standings.__dataclass_fields__)
+        *(np.concatenate([getattr(one, name), getattr(other, name)])[order] for name in Standings.__dataclass_fields__)
     )
 
 

@@ -59,6 +59,7 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "maximise": meta["maximise"],
         "ended": meta.get("ended", ""),
         "batches": len(batches),
+        "asynchronous": bool(meta.get("asynchronous", False)),
         "candidates": sum(counts.values()),
         "evaluated": sum(counts.get(state, 0) for state in TRAINED),
         "counts": {state.value: count for state, count in counts.items()},
@@ -95,12 +96,10 @@ def _winner(path: str, classes: int) -> dict[str, Any]:
 def run_text(summary: Mapping[str, Any]) -> str:
     """Lay out what `summarise_run` returned."""
     counts = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in summary["counts"].items())
+    searched = f"{summary['batches']} {'batches told' if summary['asynchronous'] else 'generations'}"
     head = [
         ("run", f"{summary['name']} in {summary['run']}"),
-        (
-            "search",
-            f"{summary['batches']} generations, {duration(summary['seconds'])}; {summary['ended'] or 'not ended'}",
-        ),
+        ("search", f"{searched}, {duration(summary['seconds'])}; {summary['ended'] or 'not ended'}"),
         ("candidates", f"{summary['candidates']}: {counts or 'none yet'}"),
     ]
     happened = mishaps_in_words(summary["mishaps"])

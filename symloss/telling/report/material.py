@@ -115,6 +115,11 @@ class Material:
         return bool(self.facts["maximise"])
 
     @property
+    def unit(self) -> str:
+        """What the search asked for at once; the batches of an asynchronous one are no generations."""
+        return "batch" if self.facts.get("asynchronous") else "generation"
+
+    @property
     def slot(self) -> str:
         """The slot of the run's formulas."""
         return str(self.facts["slot"])

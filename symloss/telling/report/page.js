@@ -75,7 +75,7 @@ function describe(number) {
   const place = placeOf.get(number);
   if (place === undefined) return [make("p", { class: "facts" }, `Candidate ${number} is not held by this file.`)];
   const facts = [`#${number}`, `${data.metric} ${shown(rows.fitness[place])}`, `complexity ${shown(rows.complexity[place])}`,
-    `generation ${rows.batch[place]}`, madeBy(place), ...(rows.fitness[place] === null ? [ending(place)] : [])];
+    `${data.unit} ${rows.batch[place]}`, madeBy(place), ...(rows.fitness[place] === null ? [ending(place)] : [])];
   const text = rows.text[place], math = mathOf(number);
   return [
     make("p", { class: "facts" }, facts.join(" · ")),
@@ -325,7 +325,7 @@ const COLUMNS = [
   ["complexity", "num", place => rows.complexity[place], 1],
   ["formula", "text", place => rows.text[place], 1],
   ["ended", "", ending, 1],
-  ["generation", "num", place => rows.batch[place], 1],
+  [data.unit, "num", place => rows.batch[place], 1],
   ["made by", "", madeBy, 1],
 ];
 const PAGE = 50;

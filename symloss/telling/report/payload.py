@@ -24,6 +24,7 @@ def payload(draft: Draft) -> dict[str, Any]:
     return {
         "metric": material.metric,
         "maximise": material.maximise,
+        "unit": material.unit,
         "live": material.live,
         "written": round(material.read_at),
         "total": material.total,

@@ -107,21 +107,22 @@ def curve_span(lines: Sequence[Sequence[float]]) -> Span:
     return spread([max(min(lows), low - room), min(max(highs), high + room)])
 
 
-def family_picture(family: Family, metric: str, span: Span) -> Markup:
-    """Draw the winner's ancestors by generation and fitness, with their links; the line of descent stands out.
+def family_picture(family: Family, metric: str, span: Span, unit: str = "generation") -> Markup:
+    """Draw the winner's ancestors by batch and fitness, with their links; the line of descent stands out.
 
     Args:
         span: the shown range of fitness; whoever is beyond stands at its edge.
+        unit: what a batch is called.
     """
     known = {row.number: row for row in family.members if row.fitness is not None}
     line_numbers = [step.row.number for step in family.line if step.row.number in known]
     last = max((row.candidate.batch for row in known.values()), default=0)
-    axes = Axes((-0.5, last + 0.5), span, "generation", f"{metric} on validation", whole=True)
+    axes = Axes((-0.5, last + 0.5), span, unit, f"{metric} on validation", whole=True)
     marks = [_link(axes, known[a], known[b], "link") for a, b in family.links if a in known and b in known]
     pairs = itertools.pairwise(line_numbers)
     marks += [_link(axes, known[a], known[b], "link main") for a, b in pairs]
-    marks += [_member(axes, row, row.number in line_numbers) for row in known.values()]
-    return axes.svg(marks, f"The winner's {len(family.members) - 1} ancestors by generation and fitness")
+    marks += [_member(axes, row, row.number in line_numbers, unit) for row in known.values()]
+    return axes.svg(marks, f"The winner's {len(family.members) - 1} ancestors by {unit} and fitness")
 
 
 def _link(axes: Axes, parent: Row, child: Row, style: str) -> Markup:
@@ -131,9 +132,9 @@ def _link(axes: Axes, parent: Row, child: Row, style: str) -> Markup:
     return path.format(style, x=x, y=y, u=u, v=v, m=(x + u) / 2)
 
 
-def _member(axes: Axes, row: Row, main: bool) -> Markup:
+def _member(axes: Axes, row: Row, main: bool, unit: str) -> Markup:
     circle = Markup('<circle class="{}" data-number="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>')
-    said = f"#{row.number}, generation {row.candidate.batch}, {cell(row.fitness)}: {shorten(row.shown, _TITLE)}"
+    said = f"#{row.number}, {unit} {row.candidate.batch}, {cell(row.fitness)}: {shorten(row.shown, _TITLE)}"
     beyond = "" if axes.holds((row.candidate.batch, _number(row.fitness))) else " beyond"
     style = ("mark" if main else "dot member") + beyond
     return circle.format(

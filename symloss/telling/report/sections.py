@@ -104,7 +104,8 @@ def opening(draft: Draft) -> Values:
         "metric": material.metric,
         "candidates": material.total,
         "trained": material.trained,
-        "generations": len(material.batches),
+        "batches": len(material.batches),
+        "unit": "batches told" if material.unit == "batch" else "generations",
         "seconds": material.seconds,
         "counts": material.counts,
     }
@@ -189,13 +190,14 @@ def descent(draft: Draft) -> Values | None:
     room = Room(40_000)
     steps = [(each, _step_formula(each, material, room), _pieces(each.pieces)) for each in reversed(known.line)]
     return {
-        "picture": family_picture(known, material.metric, span) if len(known.members) > 1 else None,
+        "picture": family_picture(known, material.metric, span, material.unit) if len(known.members) > 1 else None,
         "beyond": beyond(known, span),
         "steps": steps,
         "polished": material.is_polished,
         "ancestors": len(known.members) - 1 + known.left_out,
         "left_out": known.left_out,
         "maximise": material.maximise,
+        "unit": material.unit,
     }
 
 
