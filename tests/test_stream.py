@@ -349,6 +349,25 @@ def test_no_more_are_trained_than_a_stop_allows(tmp_path: Path, use: Callable[..
         assert evaluations <= progress.evaluated < evaluations + ASYNC["budget"]["cohort"]
 
 
+def test_training_steps_of_what_is_in_training_count_for_a_stop(tmp_path: Path, use: Callable[..., Workers]) -> None:
+    price, allowed = 2 * ASYNC["budget"]["steps"], 17
+    table = {**ASYNC, "budget": {**ASYNC["budget"], "seeds": 2, "learning_rates": [0.01]}}
+    pool = use()
+    progress = search({**table, "stop": {"steps": allowed * price}}, out=tmp_path / "run").progress
+    assert allowed <= progress.evaluated < allowed + ASYNC["budget"]["cohort"]
+    assert len(pool.jobs) > 1
+    with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
+        assert store.meta()["steps"] == progress.evaluated * price
+
+
+def test_tuned_candidates_are_judged_asynchronously(tmp_path: Path, use: Callable[..., Workers]) -> None:
+    pool = use()
+    tuning = {"method": "gradient", "steps": 3}
+    search({**ASYNC, "search": {**ASYNC["search"], "tuning": tuning}}, out=tmp_path / "run")
+    assert pool.jobs
+    assert all((job.tuning.method, job.tuning.steps) == ("gradient", 3) for job in pool.jobs)
+
+
 def test_jobs_are_full_cohorts_of_those_that_are_worth_training(tmp_path: Path, use: Callable[..., Workers]) -> None:
     pool = use()
     search({**ASYNC, "search": {**ASYNC["search"], "fresh": 0}}, out=tmp_path / "run")
