@@ -400,7 +400,7 @@ def test_the_default_directory_is_new(tmp_path: Path, monkeypatch: pytest.Monkey
         (["grammar=regression"], "is for the slot regression, and task"),
         (["finals.baselines=['cross_entropi']"], "Did you mean 'cross_entropy'"),
         (["search.popultion=3"], "Did you mean 'population'"),
-        (["search.method=evolve"], "Did you mean 'evolution'"),
+        (["search.method=evolutionn"], "Did you mean 'evolution'"),
         (["task.nose=0.4"], "Did you mean 'noise'"),
     ],
 )
