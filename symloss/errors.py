@@ -52,6 +52,21 @@ def shortened(got: str) -> str:
     return got if len(got) <= LONGEST else f"{got[:LONGEST]} ..."
 
 
+def visible(text: str) -> str:
+    """Write control characters as escapes: a stranger's text must not steer the terminal that shows it.
+
+    Example:
+        >>> visible("a\\x1b[2Jb")
+        'a\\\\x1b[2Jb'
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def visible_lines(text: str) -> str:
+    """Write control characters as escapes, but for the ends of lines; see `visible`."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
 def unknown(place: str, kind: str, got: str, known: Iterable[str]) -> str:
     """Word the complaint about a name that no table holds.
 

@@ -5,9 +5,11 @@
 
 import logging
 
+from symloss.errors import visible_lines
+
 _LOG = logging.getLogger("symloss")
 
 
 def notice(line: str) -> None:
-    """Tell the user one line."""
-    _LOG.warning("symloss: %s", line)
+    """Tell the user one line; it may hold a stranger's name for a file."""
+    _LOG.warning("symloss: %s", visible_lines(line))

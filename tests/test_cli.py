@@ -221,7 +221,19 @@ def test_a_reader_that_leaves_is_no_error():
     )
     os.close(writer)
     assert done.stderr == ""
-    assert done.returncode in (1, 141)
+    assert done.returncode == 141
+
+
+def test_a_strangers_text_steers_no_terminal(call, tmp_path):
+    evil = "\x1b[2J\x9b1A\u202e\ud800"
+    (tmp_path / "x.toml").write_text(f'grammar = "compact"\n{json.dumps(evil[:3])} = 1\n[task]\nname = "xor"\n')
+    code, _, err = call("check", str(tmp_path / "x.toml"))
+    assert (code, err.count("\\x1b[2"), err.count("\x1b")) == (2, 1, 0), err
+    write_loss(tmp_path / "x.loss.json", parse("-t*log(p)", "classification"), {"verdict": evil})
+    for arguments in (["--quick"], ["--quick", "--json"]):
+        code, out, err = call("show", str(tmp_path / "x.loss.json"), *arguments)
+        assert (code, err, out.count("\x1b"), out.count("ud800")) == (0, "", 0, 1)
+    assert json.loads(out)["evidence"]["verdict"] == evil
 
 
 def test_the_module_is_the_program():

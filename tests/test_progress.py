@@ -33,6 +33,18 @@ def test_a_line_says_everything():
         assert state.value.replace("_", " ") in line
 
 
+class Gone(StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stderr", [None, Gone()])
+def test_a_run_goes_on_when_nobody_can_watch_it(stderr: StringIO | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", stderr)
+    LogLines().started(Path("runs/x"), EXPERIMENT, False)  # type: ignore[arg-type]
+    LogLines().finals_done("beats tuned cross_entropy")
+
+
 def test_a_line_before_anything_is_scored():
     assert "none scored yet" in progress_line(Progress())
     assert "left" not in progress_line(Progress())

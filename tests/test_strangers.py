@@ -31,6 +31,7 @@ from tests.runs import finals, make_run
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "v2" / "run"
+LATEST = ROOT / "tests" / "golden" / "v3" / "run"
 
 
 def in_a_process(*arguments: str) -> dict[str, Any]:
@@ -128,6 +129,36 @@ def test_values_of_another_kind_than_their_column_are_damage(tmp_path: Path, sql
     connection.close()
     with pytest.raises(RunError, match=said):
         summarise_run(run)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("UPDATE candidates SET complexity = -5", "the column complexity of candidates holds -5"),
+        ("UPDATE candidates SET complexity = 9223372036854775807", "the column complexity of candidates holds 9223"),
+        ("UPDATE batches SET candidates = 9223372036854775807", "the column candidates of batches holds 9223"),
+        ("UPDATE told SET first = 9223372036854775807", "what was told of candidate 9223"),
+        ("UPDATE trial_outputs SET shape = '-1 2'", "outputs of the finals cannot be read"),
+        ("UPDATE meta SET value = '\"\\ud800\"' WHERE key = 'metric'", "surrogates not allowed"),
+    ],
+)
+def test_numbers_that_no_run_has_are_damage_to_a_resume(tmp_path: Path, sql: str, said: str) -> None:
+    run = Path(shutil.copytree(LATEST, tmp_path / "run"))
+    with sqlite3.connect(run / "run.sqlite") as connection:
+        connection.execute(sql)
+    connection.close()
+    with pytest.raises(RunError, match=said):
+        resume(run, workers=0)
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM trial_outputs", "UPDATE trial_outputs SET shape = '19 7'"])
+def test_finals_whose_outputs_are_lost_are_trained_again(tmp_path: Path, sql: str) -> None:
+    run = Path(shutil.copytree(LATEST, tmp_path / "run"))
+    before = resume(run, workers=0).finals
+    with sqlite3.connect(run / "run.sqlite") as connection:
+        connection.execute(sql)
+    connection.close()
+    assert resume(run, workers=0).finals == before
 
 
 HOT = """

@@ -7,13 +7,14 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
 import click
 
 from symloss import __version__
-from symloss.errors import PausedError, SymlossError, unknown
+from symloss.errors import PausedError, SymlossError, unknown, visible_lines
 from symloss.interrupts import Interrupts
 
 
@@ -46,8 +47,32 @@ PAUSED = 75  # EX_TEMPFAIL: the same may succeed later
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
+class _GoneError(Exception):
+    """The reader of the output has gone; of the OSError itself click makes an exit with status 1."""
+
+
+@contextmanager
+def _unread() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _GoneError from error
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's file when the command is called."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the arguments, or tell what `--help` tells."""
+        with _unread():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the arguments name."""
+        with _unread():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a first use."""
@@ -117,23 +142,28 @@ def _answer(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
         error.show()
         status = 2
     except SymlossError as error:
-        click.echo(f"symloss: {error}", err=True)
+        _say(visible_lines(str(error)))
         status = PAUSED if isinstance(error, PausedError) else 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo("symloss: stopped", err=True)
+        _say("stopped")
         return interrupts.status()
-    except BrokenPipeError:
+    except (_GoneError, BrokenPipeError):
         _drop_output()
         status = 141
     except OSError as error:
         if error.errno not in UNWRITABLE or error.filename is not None:  # a fault, and not of standard output
             raise
         _drop_output()
-        click.echo(f"symloss: the answer cannot be written to standard output: {error}.", err=True)
+        _say(f"the answer cannot be written to standard output: {error}.")
         status = 1
     if interrupts.heard is not None:  # while the answer of a run that is saved was on its way
         return interrupts.status()
     return status if isinstance(status, int) else 0
+
+
+def _say(line: str) -> None:
+    with suppress(OSError, ValueError):  # stderr may be full, or its reader gone: the exit status still tells
+        click.echo(f"symloss: {line}", err=True)
 
 
 def _drop_output() -> None:

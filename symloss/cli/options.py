@@ -87,4 +87,6 @@ def answer(document: Any, as_json: bool, text: Callable[[], str]) -> None:
     """Write a command's answer to stdout: the document as JSON, or its text for people."""
     from symloss.language.files import plain
 
-    click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False) if as_json else text())
+    said = json.dumps(plain(document), indent=2, ensure_ascii=False) if as_json else text()
+    # Half of a surrogate pair has no bytes; its escape has, and is JSON for the same.
+    click.echo(said.encode("utf-8", "backslashreplace").decode())

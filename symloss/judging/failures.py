@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
+from symloss.errors import visible
 from symloss.judging.drain import LeftUndoneError
 from symloss.language.candidate import State
 
@@ -60,5 +61,9 @@ def untouched(x: Tensor) -> Iterator[None]:
 
 
 def in_words(error: BaseException) -> str:
-    """Word an error on one line, with its class."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    """Word an error on one line, with its class; it may hold any text, such as a file's name that no encoding has."""
+    try:
+        said = str(error)
+    except FAULTS as another:  # the user's own class of errors may fail, too
+        said = f"its text cannot be made: {type(another).__name__}"
+    return f"{visible(type(error).__name__)}: {visible(' '.join(said[:10_000].split()))[:300]}"

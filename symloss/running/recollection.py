@@ -24,6 +24,8 @@ from symloss.searching.told import Told
 
 MOST = 200_000  # candidates of a batch, for which a column's blob stays small; of a larger one nothing is kept
 
+LAST = 10**12  # number of a candidate, at most: a stranger's file may hold any
+
 # Columns of the table `told` after `batch` and `first`, the number of its first candidate.
 COLUMNS: Mapping[str, str] = {
     "origin": "<i8", "fitness": "<f8", "complexity": "<i4", "entered": "<i4", "step": "<i4", "standing": "<f8",
@@ -75,7 +77,7 @@ def span_of(row: tuple[Any, ...], path: Path) -> tuple[int, int]:
         RunError: they make no sense, so the file is damaged.
     """
     first, digests = row[0], row[-1]
-    if not isinstance(first, int) or not isinstance(digests, bytes) or first < 0 or not digests:
+    if not isinstance(first, int) or not isinstance(digests, bytes) or not 0 <= first <= LAST or not digests:
         raise _damaged(path, first)
     return first, first + len(digests) // DIGEST - 1
 
@@ -168,7 +170,7 @@ def standings_of(rows: Iterable[tuple[Any, ...]], path: Path) -> Standings:
     parts: list[tuple[NDArray[Any], ...]] = []
     for first, *blobs in rows:
         own = [_unpacked(*each, path) for each in zip(("origin", "fitness", "entered", "trained"), blobs, strict=True)]
-        if len({len(column) for column in own}) != 1 or not isinstance(first, int):
+        if len({len(column) for column in own}) != 1 or not isinstance(first, int) or not 0 <= first <= LAST:
             raise _damaged(path, first)
         parts.append((np.arange(first, first + len(own[0])), *own))
     numbers, origins, fitness, complexity, trained = (

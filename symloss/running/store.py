@@ -562,14 +562,20 @@ def _measurements(rows: Iterable[tuple[Any, ...]]) -> tuple[Measurement, ...]:
 
 def _array(blob: bytes, shape: str, path: Path) -> NDArray[np.float32]:
     try:
-        return np.frombuffer(blob, "<f4").reshape([int(side) for side in shape.split()])
+        sides = [int(side) for side in shape.split()]
+        if min(sides, default=0) < 1:  # numpy would work -1 out
+            raise ValueError(f"a shape of {shortened(shape)}")
+        return np.frombuffer(blob, "<f4").reshape(sides)
     except (ValueError, TypeError, AttributeError) as error:
         raise RunError(f"{path} is damaged: outputs of the finals cannot be read ({error}).") from error
 
 
 def _json(text: str, path: Path) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if "\\ud" in text.lower():  # half of a sign, which no file and no terminal can be told
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except (ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {error}.") from error
 

@@ -18,11 +18,13 @@ LARGEST = 2**30  # bytes of these
 
 # Table -> what each of its rows must be, as a stranger's file may hold any value in any column.
 _NUMBER = "typeof({0}) IN ('integer', 'real') AND abs({0}) < 1e18"
+_COUNT = "typeof({0}) = 'integer' AND {0} BETWEEN 0 AND 1000000000000"  # sums of such stay within 64 bits
+_SIZE = "typeof({0}) = 'integer' AND {0} BETWEEN 1 AND 1000000000"  # of a formula, in 32 bits
 _ROWS = {
     "candidates": {
-        "number": "typeof({0}) = 'integer' AND {0} >= 0", "batch": "typeof({0}) = 'integer' AND {0} >= 0",
+        "number": _COUNT, "batch": _COUNT,
         "text": "typeof({0}) = 'text'", "formula": "typeof({0}) IN ('text', 'null')", "fault": "typeof({0}) = 'text'",
-        "key": "typeof({0}) IN ('text', 'null')", "complexity": "typeof({0}) IN ('integer', 'null')",
+        "key": "typeof({0}) IN ('text', 'null')", "complexity": f"({{0}} IS NULL OR {_SIZE})",
         "parents": "typeof({0}) = 'text'", "variation": "typeof({0}) = 'text'", "seed": "typeof({0}) = 'text'",
     },
     "outcomes": {
@@ -35,7 +37,7 @@ _ROWS = {
         "metric": "typeof({0}) = 'text' AND length({0}) <= 200", "value": "typeof({0}) IN ('integer', 'real', 'null')",
     },
     "batches": {
-        "number": "typeof({0}) = 'integer'", "candidates": "typeof({0}) = 'integer'",
+        "number": _COUNT, "candidates": _COUNT,
         "best": "typeof({0}) IN ('integer', 'real', 'null')", "seconds": _NUMBER,
     },
     "trials": {

@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from symloss.telling.show import cell, shorten, table, visible
+from symloss.errors import visible
+from symloss.telling.show import cell, shorten, table
 
 Record = dict[str, Any]
 

@@ -12,8 +12,9 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from symloss.errors import visible
 from symloss.telling.analysis import CERTAINTIES
-from symloss.telling.show import cell, fields, formula_rows, visible
+from symloss.telling.show import cell, fields, formula_rows
 
 WIDEST = 120  # columns: longer lines are hard to read
 _PIPED = 100  # columns where the output is no terminal

@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from symloss.errors import visible
 from symloss.running.observer import Observer, Progress, Silent
 from symloss.running.wording import duration, progress_line, progress_lines
 
@@ -147,5 +148,7 @@ class LiveScreen:
 
 
 def _to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    # None, closed or full, or its reader has gone: a run does not end because nobody watches it.
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(visible(line) + "\n")
+        sys.stderr.flush()

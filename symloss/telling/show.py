@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
+from symloss.errors import visible
 from symloss.language.slots import SLOTS
 from symloss.telling.analysis import CLASSES, TRAITS, Analysis, traits
 from symloss.telling.target import Target
@@ -108,16 +109,6 @@ def fields(rows: Sequence[tuple[str, str]], width: int | None = None) -> str:
 _WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "drop_whitespace": True}
 
 
-def visible(text: str) -> str:
-    """Write control characters as escapes: a stranger's text must not steer the terminal that shows it.
-
-    Example:
-        >>> visible("a\\x1b[2Jb")
-        'a\\\\x1b[2Jb'
-    """
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
-
-
 def table(rows: Sequence[Mapping[str, Any]], title: str = "", width: int | None = None) -> str:
     """Lay out rows as a table; its columns are all keys of all rows, and numbers stand right.
 
@@ -129,6 +120,7 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "", width: int | None 
     """
     from rich.console import Console
 
+    title = visible(title)
     if not any(rows):
         return "\n".join(filter(None, [title, "none"]))
     columns = [

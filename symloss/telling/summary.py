@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from symloss.errors import RunError
+from symloss.errors import RunError, visible
 from symloss.judging.mishaps import mishaps_in_words, mishaps_of
 from symloss.language.candidate import MEASURED, TRAINABLE, TRAINED, State
 from symloss.running.rundir import find_run
@@ -26,7 +26,6 @@ from symloss.telling.show import (
     fields,
     formula_text,
     table,
-    visible,
     with_spread,
 )
 from symloss.telling.target import find_target
@@ -120,7 +119,7 @@ def run_text(summary: Mapping[str, Any]) -> str:
 
 def finals_text(finals: Mapping[str, Any], subject: str) -> str:
     """Lay out a finals table and its sentence about `subject`."""
-    return "\n\n".join([*finals_tables(finals), f"verdict on {subject}: {finals['sentence']}"])
+    return "\n\n".join([*finals_tables(finals), visible(f"verdict on {subject}: {finals['sentence']}")])
 
 
 def finals_tables(finals: Mapping[str, Any]) -> list[str]:
@@ -173,7 +172,7 @@ def _reason_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _winner_text(summary: Mapping[str, Any]) -> str:
     winner, finals = summary["winner"], summary["finals"]
     if winner is None:
-        return finals["sentence"] if finals else "no formula was scored yet"
+        return visible(finals["sentence"]) if finals else "no formula was scored yet"
     if "error" in winner:
         return visible(f"winner: {winner['error']}")
     shown = formula_text({**winner, "evidence": {}})

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from symloss.errors import visible
 from symloss.language.lossfile import read_loss
 from symloss.running.observer import Observer
 from symloss.running.recheck import ClaimCheck, RowCheck, Verification
@@ -14,7 +15,7 @@ from symloss.running.session import Crew
 from symloss.running.verdict import Interval
 from symloss.running.verifying import verify_loss
 from symloss.telling.comparison import task_table
-from symloss.telling.show import decimals_for, fields, table, visible
+from symloss.telling.show import decimals_for, fields, table
 
 
 def verify_file(

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from symloss.errors import visible
 from symloss.language.files import plain
 from symloss.running.rundir import find_run
 from symloss.telling.doctor.checks import CHECKS
 from symloss.telling.doctor.finding import Finding, Patient, Status
-from symloss.telling.show import fields, visible
+from symloss.telling.show import fields
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symloss.errors import RunError, SymlossError
+from symloss.errors import RunError, SymlossError, visible
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import Formula, parse
 from symloss.running.reached import Reached
@@ -29,7 +29,7 @@ from symloss.running.trials import searched_as
 from symloss.telling.analysis import CLASSES
 from symloss.telling.ranking import Ranked, Ranking, rank, stand
 from symloss.telling.report.choice import choose
-from symloss.telling.show import shorten, visible
+from symloss.telling.show import shorten
 
 IN_TRAINING = "in training"
 BEST = 200  # formulas by fitness that are looked at

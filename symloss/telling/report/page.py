@@ -17,13 +17,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from symloss import __version__
+from symloss.errors import visible_lines
 from symloss.telling.progress import duration
 from symloss.telling.report.choice import MOST
 from symloss.telling.report.material import Material
 from symloss.telling.report.payload import as_json, payload
 from symloss.telling.report.sample import BYTES
 from symloss.telling.report.sections import SECTIONS, Draft
-from symloss.telling.show import cell, shorten, visible
+from symloss.telling.show import cell, shorten
 
 LARGEST = 500_000  # bytes of a page
 REFRESH = 15  # seconds after which an open page of a running search looks again
@@ -100,7 +101,7 @@ def _environment() -> Environment:
 def _finalize(value: Any) -> Any:
     """Show control characters as escapes, but for line ends; markup is our own and stays."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return "\n".join(visible(line) for line in value.split("\n"))
+        return visible_lines(value)
     return value
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from symloss.errors import visible
 from symloss.telling.report.material import Row
 from symloss.telling.report.sample import LONGEST
 from symloss.telling.report.sections import Draft
-from symloss.telling.show import shorten, visible
+from symloss.telling.show import shorten
 
 _STRIDE = 3  # every third point of a curve is enough for a chart
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
