@@ -137,7 +137,6 @@ def test_values_of_another_kind_than_their_column_are_damage(tmp_path: Path, sql
         ("UPDATE candidates SET complexity = -5", "the column complexity of candidates holds -5"),
         ("UPDATE candidates SET complexity = 9223372036854775807", "the column complexity of candidates holds 9223"),
         ("UPDATE batches SET candidates = 9223372036854775807", "the column candidates of batches holds 9223"),
-        ("UPDATE told SET first = 9223372036854775807", "what was told of candidate 9223"),
         ("UPDATE trial_outputs SET shape = '-1 2'", "outputs of the finals cannot be read"),
         ("UPDATE meta SET value = '\"\\ud800\"' WHERE key = 'metric'", "surrogates not allowed"),
     ],
@@ -149,6 +148,17 @@ def test_numbers_that_no_run_has_are_damage_to_a_resume(tmp_path: Path, sql: str
     connection.close()
     with pytest.raises(RunError, match=said):
         resume(run, workers=0)
+
+
+def test_a_first_number_that_no_batch_has_is_damage(tmp_path: Path) -> None:
+    run = Path(shutil.copytree(LATEST, tmp_path / "run"))
+    with sqlite3.connect(run / "run.sqlite") as connection:
+        connection.execute("UPDATE told SET first = 9223372036854775807")
+    connection.close()
+    with RunStore.read(run / "run.sqlite") as store:
+        for deed in (lambda: store.told(0), store.standings):
+            with pytest.raises(RunError, match="what was told of candidate 9223"):
+                deed()
 
 
 @pytest.mark.parametrize("sql", ["DELETE FROM trial_outputs", "UPDATE trial_outputs SET shape = '19 7'"])
