@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from reproduce.searches import search_once
-from reproduce.study import Place, Study, make_pieces
+from reproduce.study import Piece, Place, Study, brief, make_pieces
 from symloss.language.formula import parse
+from symloss.language.zoo import zoo
 from symloss.telling.analysis.traits import traits
 
 SEEDS = 3
 SHOWN = 3  # formulas of each search
+
+PUBLISHED = ["cross_entropy", "baikal", "baikal_cma"]  # judged as each search judges
+REFERENCES = {"evaluations": len(PUBLISHED)}
 
 TASKS: Mapping[str, Mapping[str, Any]] = {
     "digits": {"task": {"name": "digits"}, "rates": [0.01]},
@@ -35,13 +39,16 @@ def table_for(task: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def run(place: Place) -> dict[str, Any]:
     """Search on each task with several seeds, and describe the best."""
-    pieces = []
+    searches = list[Piece]()
+    published = list[Piece]()
     for task, spec in TASKS.items():
         for seed in range(1, place.scaled(SEEDS) + 1):
-            name = f"{task}-{seed}".replace(" ", "_")
-            arguments = {"folder": str(place.folder / "runs" / name), "table": table_for(spec, seed)}
-            pieces.append((name, one, arguments))
-    return {"searches": make_pieces(place, pieces)}
+            name, table = f"{task}-{seed}".replace(" ", "_"), table_for(spec, seed)
+            searches.append((name, one, {"folder": str(place.folder / "runs" / name), "table": table}))
+            changed = {**table, "search": {"method": "random", "initial": PUBLISHED}, "stop": REFERENCES}
+            name = f"published-{name}"
+            published.append((name, search_once, {"folder": str(place.folder / "runs" / name), "table": changed}))
+    return {"searches": make_pieces(place, searches), "published": make_pieces(place, published)}
 
 
 def one(folder: str, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,12 +65,22 @@ def describe(text: str) -> dict[str, str]:
 
 def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
     """Lay out the best formulas."""
-    rows = [["search", "formula", "fitness", "p*", "first step", "nearest"]]
+    rows = [["search", "formula", "fitness", "p*", "first step, of cross-entropy's", "nearest published loss"]]
     for name, each in figures["searches"].items():
         for (text, fitness, _), said in zip(each["best"], each["described"], strict=False):
-            cells = [said.get(key, "-") for key in ("optimum", "first_step", "kinship")]
-            rows.append([name, f"`{text}`", f"{fitness:.4f}", *cells])
+            optimum, step = said["optimum"].partition(" (")[0], said["first_step"].partition(" times")[0]
+            rows.append([name, f"`{brief(text)}`", f"{fitness:.4f}", optimum, step, said.get("kinship", "-")])
     return rows
 
 
-STUDY = Study("GLO's two stages from scratch", run, {"glo_search": table_of})
+def published_table(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out the published losses as each search judges them."""
+    rows = [["search", *PUBLISHED]]
+    for name, each in figures["published"].items():
+        fitness = {text: value for text, value, _ in each["best"]}
+        own = [fitness.get(zoo[loss].text) for loss in PUBLISHED]
+        rows.append([name.removeprefix("published-"), *("-" if value is None else f"{value:.4f}" for value in own)])
+    return rows
+
+
+STUDY = Study("GLO's two stages from scratch", run, {"glo_search": table_of, "glo_published": published_table})

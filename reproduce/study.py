@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -119,6 +120,11 @@ def mean_interval(values: Sequence[float], resamples: int = 4000) -> tuple[float
     draws = np.random.default_rng(0).integers(0, len(own), (resamples, len(own)))
     low, high = np.quantile(own[draws].mean(1), (0.025, 0.975))
     return float(own.mean()), float(low), float(high)
+
+
+def brief(text: str) -> str:
+    """Write a formula's numbers with four digits, for a table: `0.04161599999999999` is `0.04162`."""
+    return re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.4g}", text)
 
 
 def in_words(mean: float, low: float, high: float, digits: int = 4) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from reproduce.searches import search_once
-from reproduce.study import Place, Study, make_pieces
+from reproduce.study import Place, Study, brief, make_pieces
 from symloss.errors import FormulaError
 from symloss.language.formula import Formula, parse
 from symloss.language.probing import Prober, prefix
@@ -53,13 +53,13 @@ def recognised(path: Path) -> dict[str, Any]:
     prober, wanted = Prober("regression", 1), zoo["mse"]
     target = direction(prober, wanted)
     with RunStore.read(path / "run.sqlite") as store:
-        known = store.outcomes()
+        known, metric = store.outcomes(), store.meta()["metric"]
         for candidate in store.candidates():
             outcome = known.get(candidate.number)
             if outcome is None or candidate.formula is None or not outcome.measurements:
                 continue
             if alike(prober, candidate.formula, target):
-                values = [value for each in outcome.measurements for value in each.values.values()]
+                values = [each.values[metric] for each in outcome.measurements]
                 return {
                     "generation": candidate.batch + 1, "candidate": candidate.number, "formula": candidate.formula,
                     "measured": float(np.mean(values)),
@@ -85,12 +85,13 @@ def direction(prober: Prober, formula: Formula) -> Any:
 
 def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
     """Lay out when each seed found it."""
-    rows = [["seed", "found in generation", "as the candidate", "formula", "best of the search"]]
+    rows = [["seed", "in generation", "as candidate", "formula", "right side", "best of the search", "right side"]]
     for name, each in figures["searches"].items():
         found = "not in 11" if each["generation"] is None else str(each["generation"])
         number = "-" if each["candidate"] is None else str(each["candidate"])
-        best = f"`{each['best'][0][0]}`" if each["best"] else "-"
-        rows.append([name.removeprefix("xor-"), found, number, f"`{each['formula'] or '-'}`", best])
+        own = ["-", "-"] if each["formula"] is None else [f"`{brief(each['formula'])}`", f"{each['measured']:.3f}"]
+        best = [f"`{brief(each['best'][0][0])}`", f"{each['best'][0][1]:.3f}"] if each["best"] else ["-", "-"]
+        rows.append([name.removeprefix("xor-"), found, number, *own, *best])
     return rows
 
 
