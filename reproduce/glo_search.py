@@ -45,7 +45,11 @@ def run(place: Place) -> dict[str, Any]:
         for seed in range(1, place.scaled(SEEDS) + 1):
             name, table = f"{task}-{seed}".replace(" ", "_"), table_for(spec, seed)
             searches.append((name, one, {"folder": str(place.folder / "runs" / name), "table": table}))
-            changed = {**table, "search": {"method": "random", "initial": PUBLISHED}, "stop": REFERENCES}
+            changed = {
+                **table,
+                "search": {"method": "random", "initial": PUBLISHED, "batch": len(PUBLISHED)},
+                "stop": REFERENCES,
+            }
             name = f"published-{name}"
             published.append((name, search_once, {"folder": str(place.folder / "runs" / name), "table": changed}))
     return {"searches": make_pieces(place, searches), "published": make_pieces(place, published)}
