@@ -1,5 +1,6 @@
 """The JAX file computes what symloss computes, and is what JAX needs: pure, jittable, differentiable, vmappable."""
 
+import importlib.util
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,8 @@ from symloss.telling.target import Target, find_target
 from tests.exporting import CALLS, TARGETS, expected, run_apart
 from tests.laws.test_exports import sample
 
-pytest.importorskip("jax", reason="JAX is not installed: pip install 'symloss[jax]'")
+if importlib.util.find_spec("jax") is None:  # not imported here: it warns whoever forks afterwards, as Ray's start does
+    pytest.skip("JAX is not installed: pip install 'symloss[jax]'", allow_module_level=True)
 
 CALLER = """
 import functools

@@ -208,12 +208,12 @@ def test_a_home_is_locked_as_soon_as_it_has_a_lock(folder: Path, monkeypatch: py
 
 def test_a_name_that_is_taken_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(homes.secrets, "token_hex", lambda count: "01234567")
-    taken = folder / "symloss-01234567"
+    taken, held = folder / "symloss-01234567", dict(homes._HELD)  # others may have some in this process
     (taken / "mine").mkdir(parents=True)
     with pytest.raises(FileExistsError):
         homes.make(str(folder))
     assert (taken / "mine").exists()
-    assert homes._HELD == {}
+    assert held == homes._HELD
 
 
 def test_without_room_for_a_watcher_a_home_is_held_all_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
