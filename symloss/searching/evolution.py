@@ -78,12 +78,14 @@ class Evolution:
 
     def propose(self, rng: random.Random, number: int) -> Draft:
         """Grow a tree for the first generation, breed one for later ones."""
-        # An asynchronous search is told some of its first generation before it has asked for all of it.
-        early = self._settings.asynchronous and number < self._settings.population
-        if early or not self._population or rng.random() < self._settings.immigrants:
+        if self._is_first_generation(number) or rng.random() < self._settings.immigrants:
             return grown(self._grammar, rng)
         mother, father = self._select(self._population, 2, rng, self._pressure)
         return bred(mother, father, self._settings.crossover, self._rates, rng)
+
+    def _is_first_generation(self, number: int) -> bool:
+        # An asynchronous search is told some of it before it has asked for all of it.
+        return not self._population or (self._settings.asynchronous and number < self._settings.population)
 
     def absorb(self, told: Sequence[Individual]) -> None:
         """Let the elites and the told live on; the best of the rest fill up what a short batch leaves free."""

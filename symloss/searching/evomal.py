@@ -63,6 +63,7 @@ class Evomal(Evolution):
             selection=settings.selection,
             tournament_size=settings.tournament_size,
             parsimony_size=settings.parsimony_size,
+            asynchronous=settings.asynchronous,
         )
         super().__init__(grammar, usual)
         self._crossover, self._mutation = settings.crossover, settings.mutation
@@ -75,7 +76,7 @@ class Evomal(Evolution):
 
     def propose(self, rng: random.Random, number: int) -> Draft:
         """Grow a tree for the first generation, breed one for later ones."""
-        if not self._population:
+        if self._is_first_generation(number):
             return grown(self._grammar, rng)
         mother, father = self._select(self._population, 2, rng, self._pressure)
         draw = rng.random()

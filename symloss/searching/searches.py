@@ -56,7 +56,13 @@ _TABLE = (
     ),
     SearchRecord("coefficients", CoefficientSettings, CoefficientSearch.of, "CMA-ES over given formulas' coefficients"),
     SearchRecord("glo", GloSettings, Glo.of, "GLO as published: evolution, then CMA-ES over the best's coefficients"),
-    SearchRecord("evomal", EvomalSettings, Evomal.of, "EvoMAL: each formula's numbers tuned by gradients, then judged"),
+    SearchRecord(
+        "evomal",
+        EvomalSettings,
+        Evomal.of,
+        "EvoMAL: each formula's numbers tuned by gradients, then judged",
+        steady=True,
+    ),
     SearchRecord("taylor", TaylorSettings, TaylorSearch.of, "TaylorGLO: CMA-ES over Taylor polynomials"),
 )
 
