@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -122,6 +123,21 @@ def test_a_disk_that_is_full_when_a_file_is_written(
     assert read_loss(tmp_path / "run" / "winner.loss.json") == read_loss(whole / "winner.loss.json")
     assert not list((tmp_path / "run").glob("*.part"))
     assert not list((tmp_path / "run").glob(".*.part"))
+
+
+def test_a_disk_that_is_full_when_a_change_is_kept_pauses_the_run(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        with pytest.raises(PausedError, match=f"its disk is full.* go on with: symloss resume {run}"):
+            resume(run, ["stop.generations=4"])
+    assert resume(run).reason == "3 generations are done"
 
 
 def test_a_paused_run_has_an_exit_status_of_its_own(

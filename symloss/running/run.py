@@ -202,6 +202,7 @@ def new_work(
         check_vacant(path)  # again: another driver may have been here in the meantime
         with work.run.begun():
             set_up(work, stacking)
+        tell_network(work.run.path)
         yield work
 
 
@@ -216,9 +217,12 @@ def kept_work(directory: str | Path, overrides: Iterable[str] = ()) -> Iterator[
         grammar = read_grammar(read_text(run.grammar), str(run.grammar))
         task = make_task(experiment.task)
         check_fit(experiment, grammar, task)  # before the change is kept: it would stand in every later resume's way
+        work = Work(run, experiment, grammar, task)
         if experiment != kept:
-            _change(run, kept, experiment)
-        yield Work(run, experiment, grammar, task)
+            with pausing(work):
+                _change(run, kept, experiment)
+        tell_network(run.path)
+        yield work
 
 
 def set_up(work: Work, stacking: Decision) -> None:
@@ -252,8 +256,7 @@ def _drive(work: Work, crew: Crew, observer: Observer, resumed: bool) -> RunResu
 
 @contextmanager
 def pausing(work: Work) -> Iterator[None]:
-    """Tell where a run lies if that matters, and how it goes on should its disk take no more."""
-    tell_network(work.run.path)
+    """Tell how a run goes on should its disk take no more."""
     try:
         yield
     except DiskError as error:
