@@ -13,6 +13,7 @@ import symloss.running.run
 import symloss.running.session
 from symloss.errors import RunError
 from symloss.judging.stacking import Decision
+from symloss.running.recall import Recall
 from symloss.running.run import resume, search
 from symloss.running.store import RunStore
 from symloss.searching.base import Search
@@ -89,6 +90,33 @@ def test_only_the_first_and_the_last_told_batch_are_asked_again(whole: Whole, sh
     assert (result.front, result.finals, result.progress.counts) == (
         whole[1].front, whole[1].finals, whole[1].progress.counts,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("generations", [0, 3])
+def test_a_batch_is_looked_for_behind_those_that_are_over(
+    tmp_path: Path, generations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if generations:
+        search({**LONG, "stop": {"generations": generations}}, out=tmp_path / "run")
+    looked: list[tuple[int, int]] = []
+    candidates = RunStore.candidates
+
+    def noting(self: RunStore, first: int = 0, last: int | None = None) -> Any:
+        looked.append((first, self.issued()))
+        return candidates(self, first, last)
+
+    issue = Recall.issue
+
+    def watched(self: Recall, number: int) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(RunStore, "candidates", noting)
+            return issue(self, number)
+
+    monkeypatch.setattr(Recall, "issue", watched)
+    resume(tmp_path / "run", ["stop.generations=6"]) if generations else search(LONG, out=tmp_path / "run")
+    new = looked[2:] if generations else looked  # the first and the last that are told again lie before
+    assert len(new) == 6 - generations
+    assert all(first == issued for first, issued in new)
 
 
 def test_a_run_of_an_older_version_is_asked_whole_and_keeps_what_it_tells(

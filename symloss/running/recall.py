@@ -82,6 +82,8 @@ class Recall:
         self._screen.learn(outcomes)
         self._halving.tell(outcomes)
         self.reached = self.reached.plus(outcomes)
+        if number >= len(self._sizes):
+            self._next += len(outcomes)
         if number == len(self._sizes) - 1:
             self._take_up()
 
