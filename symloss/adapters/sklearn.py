@@ -25,10 +25,10 @@ from symloss.adapters.table_task import write_table
 from symloss.errors import ExperimentError
 from symloss.judging.tasks.metrics import read_metric
 from symloss.language.formula import Formula, parse
+from symloss.running.entrants import FOUND
 from symloss.running.finals import Finals
 from symloss.running.observer import Observer
 from symloss.running.run import RunResult, search
-from symloss.running.trials import FOUND
 
 __all__ = ["LossSearchClassifier", "LossSearchRegressor"]
 

@@ -11,8 +11,9 @@ import torch
 from symloss.judging.tasks.metrics import Metric
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import State
+from symloss.running.entrants import Entrant
 from symloss.running.store import Trial
-from symloss.running.trials import Entrant, Trials
+from symloss.running.trials import Trials
 from symloss.running.verdict import (
     Floats,
     Indices,

@@ -30,6 +30,7 @@ from symloss.running.config import (
     resolved,
 )
 from symloss.running.course import Course
+from symloss.running.entrants import entrants
 from symloss.running.evidence import evidence_of, trial_record
 from symloss.running.finals import Finals, run_finals
 from symloss.running.notebook import usual_observer
@@ -42,7 +43,7 @@ from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
 from symloss.running.stopping import DRY, Ending
 from symloss.running.store import RunStore
 from symloss.running.stream import stream_run
-from symloss.running.trials import Watcher, entrants
+from symloss.running.trials import Watcher
 from symloss.running.wording import progress_line
 from symloss.searching.archive import Entry
 from symloss.settings import override, read_toml

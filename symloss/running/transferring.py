@@ -22,6 +22,7 @@ from symloss.language.files import plain, write_whole
 from symloss.language.formula import Formula
 from symloss.markup import fields_html, table_html
 from symloss.running.comparing import Trying, comparison, plan_comparison
+from symloss.running.entrants import Entrant
 from symloss.running.evidence import PATHS
 from symloss.running.finals import Row, rows_of
 from symloss.running.notebook import usual_observer
@@ -31,7 +32,7 @@ from symloss.running.rundir import RunDirectory
 from symloss.running.seeds import transfer_seeds
 from symloss.running.session import Crew, opened_pool
 from symloss.running.store import RunStore
-from symloss.running.trials import Entrant, Ring, Trials
+from symloss.running.trials import Ring, Trials
 from symloss.running.verdict import Interval, Unit, Verdict, sentence
 
 RESULT = "transfer.json"

@@ -5,9 +5,8 @@ The run store keeps every job, so that finals go on where they were interrupted.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from symloss.judging.evaluate import Job, Judged
 from symloss.judging.plan import SIZES, Plan
@@ -15,12 +14,10 @@ from symloss.judging.pool import Pool
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import Formula
-from symloss.language.zoo import zoo
+from symloss.running.entrants import Entrant
 from symloss.running.store import RunStore, Trial
 from symloss.searching.fitness import Judge
 
-FOUND, BASELINE = "found", "baseline"
-POLISHED = "polished"  # an entrant's name, in place of that of the found one whose numbers were tuned once more
 POLISH = "polish"  # the part of trials that tuned the numbers of an entrant, see `polishing`
 
 Stop = Callable[[], bool]
@@ -48,20 +45,6 @@ NOBODY = Watcher()
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """A formula that enters the finals.
-
-    Args:
-        name: as tables and sentences call it.
-        role: `found` by the search, or `baseline`.
-    """
-
-    name: str
-    formula: Formula
-    role: str
-
-
-@dataclass(frozen=True)
 class Trials:
     """How entrants are trained.
 
@@ -76,35 +59,6 @@ class Trials:
     seed: int
     resamples: int
     time_limit: float
-
-
-def entrants(found: Sequence[Formula], baselines: Iterable[str], polished: Sequence[Formula] = ()) -> list[Entrant]:
-    """List who enters: found formulas in the order of their fitness in the search, then baselines by zoo name.
-
-    Args:
-        polished: the found ones with tuned numbers, in the same order; those that are new enter after the found ones.
-    """
-    first = [Entrant(f"{FOUND} {place}", formula, FOUND) for place, formula in enumerate(found, 1)]
-    known = {formula.key for formula in found}
-    for place, formula in enumerate(polished, 1):
-        if formula.key not in known:
-            known.add(formula.key)
-            first.append(Entrant(f"{POLISHED} {place}", formula, FOUND))
-    return [*first, *(Entrant(name, zoo[name], BASELINE) for name in baselines)]
-
-
-def searched_as(finals: Mapping[str, Any]) -> str | None:
-    """Return the formula that a winner was in the search, whose numbers may have been polished since.
-
-    Args:
-        finals: as a run keeps them.
-
-    Returns:
-        The winner's text where it was not polished; None where there is no winner.
-    """
-    winner, by_name = finals["winner"], {row["name"]: row["formula"] for row in finals["rows"]}
-    origins = {text: by_name.get(name.replace(POLISHED, FOUND, 1)) for name, text in by_name.items()}
-    return winner if winner is None else origins.get(winner) or winner
 
 
 class Ring:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 LEVEL = 0.95
 _CELLS = 4_000_000  # seeds x examples x resamples held at once
@@ -165,6 +164,8 @@ def _bootstrap(
 
     if min(shape) < 2:
         return Interval(observed, -math.inf, math.inf, 1.0, shape[0])
+    from scipy import stats  # here, because it takes a second to import, and whoever shows a verdict needs none of it
+
     result = stats.bootstrap(
         (seeds, examples), statistic, n_resamples=resamples, batch=batch, vectorized=True, method="percentile", axis=-1,
         confidence_level=LEVEL, rng=np.random.default_rng(seed),
@@ -182,6 +183,8 @@ def _stretch(seeds: int) -> float:
     if seeds < 2:
         return 1.0
     quantile = (1 + LEVEL) / 2
+    from scipy import stats
+
     return math.sqrt(seeds / (seeds - 1)) * float(stats.t.ppf(quantile, seeds - 1) / stats.norm.ppf(quantile))
 
 

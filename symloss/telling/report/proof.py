@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from symloss.errors import RunError
-from symloss.running.trials import FOUND
+from symloss.running.entrants import FOUND
 from symloss.running.verdict import p_words
 from symloss.telling.report.drawing import Span, spread
 from symloss.telling.report.material import NAME, Material
