@@ -15,8 +15,8 @@ from symloss.running.store import RunStore
 from symloss.telling.ranking import Ranking
 
 ALL = 20_000  # candidates of a run that are all read
-MOST = 1500  # candidates that a report holds
-KIN = 3000  # ancestors that are looked for
+MOST = 1000  # candidates that a report holds
+KIN = 1000  # ancestors that are looked for
 
 
 def choose(store: RunStore, standings: Standings, ranking: Ranking, total: int) -> list[int]:
