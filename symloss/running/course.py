@@ -10,12 +10,11 @@ from dataclasses import replace
 from symloss.judging.plan import Plan
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome
-from symloss.running.costs import Price
+from symloss.running.ledger import Ledger
 from symloss.running.planning import Cutter, plan_halving, plan_trainings
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
 from symloss.running.stopping import Ending, Tally
-from symloss.running.store import StoredBatch
 from symloss.searching.told import Told
 
 
@@ -32,16 +31,17 @@ class Course:
         self._session, self._ending = session, ending
         self._plan = plan_trainings(experiment, session.stacking)
         self._halving = plan_halving(experiment, session.work.task)
-        self._tuning, self._price = experiment.tuning, Price.of(experiment)
+        self._tuning = experiment.tuning
         self._screen = Screen()
         self._recall = Recall(session.store, session.search, self._screen, self._halving)
+        self._ledger = Ledger(session, ending, self._recall)
         self.batch = 0  # number of the batch that comes next
 
     def recall(self) -> bool:
         """Tell the next batch again where what was told of it is kept; False where it is to be judged."""
         told = self._recall.batch(self.batch)
         if told:
-            self._count(told)
+            self._ledger.count(told)
             self.batch += 1
         return bool(told)
 
@@ -52,7 +52,7 @@ class Course:
     def take(self, candidates: Sequence[Candidate]) -> list[Told] | None:
         """Judge a batch that the search has issued, and tell it; None when it was cut short."""
         session, began = self._session, time.monotonic()
-        search, store = session.search, session.store
+        store = session.store
         screened = self._screen.check(candidates)
         store.write_batch(self.batch, candidates, [outcome for outcome in screened if outcome is not None])
         left = [each for each, outcome in zip(candidates, screened, strict=True) if outcome is None]
@@ -62,22 +62,9 @@ class Course:
         if not self._ending.replaying:
             withdraw_finals(session.work.run, store)
         outcomes = [stored[candidate.number] for candidate in candidates]
-        told = search.tell(outcomes)
-        self._recall.told(self.batch, outcomes)
-        self._count(told)
-        leader = self._ending.best[1] if self._ending.best else None
-        entry = StoredBatch(self.batch, len(told), leader, time.monotonic() - began)
-        facts = self._recall.facts() | {"steps": self._ending.steps} | session.time(self._ending.session)
-        store.write_told(entry, told, facts)
-        session.observer.batch_done(self._ending.progress())
+        told = self._ledger.tell(self.batch, outcomes, began)
         self.batch += 1
         return told
-
-    def _count(self, told: Sequence[Told]) -> None:
-        """Count a batch that the search was told, and what it has cost."""
-        ending = self._ending
-        ending.told_batch(told, self._session.search.archive)
-        ending.steps = self._price.spent(ending.tally.evaluated, self._recall.reached)
 
     def _train(self, plan: Plan, candidates: Sequence[Candidate], left: Sequence[Candidate]) -> dict[int, Outcome]:
         """Train what the store does not know; return the batch's outcomes, fewer than candidates when cut short."""

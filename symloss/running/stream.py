@@ -5,7 +5,6 @@ numbers batches in the order in which they were told, and a resume tells them ag
 not told is taken up as it was asked.
 """
 
-import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,13 +14,13 @@ from symloss.errors import RunError
 from symloss.judging.evaluate import Job
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome, State
-from symloss.running.costs import Price
 from symloss.running.flight import Flight, Flights
+from symloss.running.ledger import Ledger
 from symloss.running.planning import Cutter, plan_halving, plan_search, plan_trainings
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
 from symloss.running.stopping import DRY, Ending
-from symloss.running.store import StoredBatch, StoredCandidate
+from symloss.running.store import StoredCandidate
 from symloss.searching.base import OFFERED
 from symloss.searching.told import Told
 
@@ -63,12 +62,13 @@ class Stream:
         self._session, self._ending = session, ending
         self._search, self._store = session.search, session.store
         self._cohort = experiment.budget.cohort
-        plan, self._price = plan_trainings(experiment, session.stacking), Price.of(experiment)
+        plan = plan_trainings(experiment, session.stacking)
         self._cutter = Cutter(plan, self._cohort, experiment.budget.timeout, experiment.tuning)
         self._halving = plan_halving(experiment, session.work.task)
         self._renewal = 0  # trainings known when the thresholds are taken anew
         self._screen = Screen()
         self._recall = Recall(self._store, self._search, self._screen, self._halving, verbatim=True)
+        self._ledger = Ledger(session, ending, self._recall, by_generations=True)
         self._told = bytearray(self._store.issued())  # by number, whether an earlier session told it
         self._left_over: deque[list[StoredCandidate]] | None = None  # asked and not told; None before they are known
         self._again: dict[int, int] = {}  # first number -> batch, of those taken up again
@@ -87,7 +87,7 @@ class Stream:
             raise RunError(f"{self._store.path} is damaged: it does not hold what was told of batch {number}.")
         for each in told:
             self._told[each.number] = True
-        self._count(told)
+        self._ledger.count(told)
         self._dull = self._search.barren
         return True
 
@@ -128,7 +128,7 @@ class Stream:
         self._tell(self.flights.enter(outcomes))
 
     def _proposed(self) -> list[Candidate]:
-        steps = self._in_training * self._price.whole
+        steps = self._in_training * self._ledger.price.whole
         is_over = self._ending.reason(self._in_training, steps) or self.is_dry()
         return [] if is_over else self._search.ask(self._cohort, ahead=True)
 
@@ -169,30 +169,11 @@ class Stream:
             flight.told = self._tell_one(flight)
 
     def _tell_one(self, flight: Flight) -> list[Told]:
-        session, ending = self._session, self._ending
         if not self._goes_on:
-            withdraw_finals(session.work.run, self._store)
+            withdraw_finals(self._session.work.run, self._store)
             self._goes_on = True
         outcomes = [flight.outcomes[candidate.number] for candidate in flight.candidates]
-        number, told = ending.tally.batches, self._search.tell(outcomes)
-        self._recall.told(number, outcomes)
-        self._count(told)
-        leader = ending.best[1] if ending.best else None
-        entry = StoredBatch(number, len(told), leader, time.monotonic() - flight.began)
-        self._store.write_told(entry, told, self._facts() | session.time(ending.session))
-        session.observer.batch_done(ending.progress())
-        return told
-
-    def _count(self, told: Sequence[Told]) -> None:
-        """Count a batch that the search was told, and what it has cost."""
-        ending = self._ending
-        ending.told_batch(told, self._search.archive, self._search.generations)
-        ending.steps = self._price.spent(ending.tally.evaluated, self._recall.reached)
-
-    def _facts(self) -> dict[str, object]:
-        # Of what is not told yet a resume counts the screening again.
-        facts = self._recall.facts() | {"steps": self._ending.steps}
-        return facts | {"free_tests": dict(Counter(facts["free_tests"]) - self.flights.screened)}
+        return self._ledger.tell(self._ending.tally.batches, outcomes, flight.began, self.flights.screened)
 
     def _find_left_over(self) -> Iterator[list[StoredCandidate]]:
         issued = len(self._told)
