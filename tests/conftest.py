@@ -1,8 +1,12 @@
 """What several test files share: one Ray cluster per test process, and one computing thread, as in a worker."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.fakes import FakePool
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +44,15 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
         return ended.value.code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> "Callable[[FakePool], FakePool]":
+    """Let runs train in a fake pool."""
+    import symloss.running.session
+
+    def install(pool: "FakePool") -> "FakePool":
+        monkeypatch.setattr(symloss.running.session, "make_pool", lambda workers, spec, address: pool)
+        return pool
+
+    return install

@@ -38,17 +38,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("symloss.running.store.TOGETHER", 0.0)
 
 
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakePool], FakePool]:
-    """Let runs train in a fake pool."""
-
-    def install(pool: FakePool) -> FakePool:
-        monkeypatch.setattr(symloss.running.session, "make_pool", lambda workers, spec, address: pool)
-        return pool
-
-    return install
-
-
 def table(method: str, **changes: Any) -> dict[str, Any]:
     return {**SHORT, "search": {"method": method, **METHODS[method]}, **changes}
 

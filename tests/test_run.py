@@ -56,17 +56,6 @@ def fake(**settings: Any) -> FakePool:
     return FakePool(targets=TARGETS, **settings)
 
 
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakePool], FakePool]:
-    """Let runs train in a fake pool."""
-
-    def install(pool: FakePool) -> FakePool:
-        monkeypatch.setattr(symloss.running.session, "make_pool", lambda workers, spec, address: pool)
-        return pool
-
-    return install
-
-
 def digest(folder: Path) -> str:
     with RunStore.read(folder / "run.sqlite") as store:
         return store.digest()
