@@ -145,12 +145,15 @@ def check_ends(found, ends, good):
         assert before.measurements == after.measurements == good, deed
 
 
-def in_company(ends, limit):
-    return jobs(*[["tanh(x)", deed, "tanh(x)"] for deed in ends], slot="activation", limit=limit)
+def in_company(ends):
+    """Return a job for each deed; only those that time out have little time: a busy machine takes long for others."""
+    given = jobs(*[["tanh(x)", deed, "tanh(x)"] for deed in ends], slot="activation")
+    limits = {SPINS: 3.0, **dict.fromkeys(DEADLY_ENDS, 1.0)}
+    return [replace(job, time_limit=limits.get(deed, 60.0)) for job, deed in zip(given, ends, strict=True)]
 
 
 def test_evil_in_this_process(good):
-    check_ends(results(SerialPool(EVIL), in_company(EVIL_ENDS, 1.0)), EVIL_ENDS, good)
+    check_ends(results(SerialPool(EVIL), in_company(EVIL_ENDS)), EVIL_ENDS, good)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -160,14 +163,9 @@ def test_evil_in_a_worker(good, monkeypatch):
     monkeypatch.setattr(fleets, "GRACE", 1.0)
     before, pool = written(), RayPool(3, EVIL)
     ends = EVIL_ENDS | HARMFUL_ENDS
-    # Only those that are to time out have little time: a gigabyte takes a busy machine seconds to print.
-    friendly = [
-        replace(job, time_limit=2.0 if deed in EVIL_ENDS else 60.0)
-        for job, deed in zip(in_company(ends, 2.0), ends, strict=True)
-    ]
-    deadly = [
-        replace(job, number=100 + job.number, candidates=job.candidates[1:2]) for job in in_company(DEADLY_ENDS, 1.0)
-    ]
+    # One numbering for all: a candidate that came through clears its number of a death, and another's with it.
+    given = in_company(ends | DEADLY_ENDS)
+    friendly, deadly = given[: len(ends)], [replace(job, candidates=job.candidates[1:2]) for job in given[len(ends) :]]
     found = results(pool, [*friendly, *deadly])
     check_ends(found, ends, good)
     for job, deed in zip(deadly, DEADLY_ENDS, strict=True):
