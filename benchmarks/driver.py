@@ -37,9 +37,9 @@ from symloss.running.config import load_experiment, resolved
 from symloss.running.observer import Observer, Silent
 from symloss.running.planning import plan_search
 from symloss.running.run import search_run, set_up
-from symloss.running.rundir import make_directory
 from symloss.running.session import Crew, Session, Work
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import make_directory
+from symloss.running.storage.store import RunStore
 from symloss.searching.archive import count_words
 
 STAGES: tuple[tuple[str, type | None, str], ...] = (

@@ -22,7 +22,7 @@ from benchmarks.ranks import Measured, best_share, cut_loss, measured, steps_spe
 from benchmarks.record import rounded, write_table
 from symloss.language.candidate import Outcome, State
 from symloss.running.run import resume, search
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.searching.fitness import Judge
 
 HERE = Path(__file__).parent

@@ -24,7 +24,7 @@ import psutil
 from symloss.judging.cluster import RAY_ENVIRONMENT
 from symloss.running.observer import Progress, Silent
 from symloss.running.run import search
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.telling.summary import run_text, summarise_run
 
 NAME = "SymlossWorker"  # as Ray shows workers in the list of processes

@@ -26,8 +26,8 @@ from symloss.language.grammar import read_grammar
 from symloss.running.config import read_experiment
 from symloss.running.observer import Progress, Silent
 from symloss.running.run import search_run
-from symloss.running.rundir import RunDirectory, read_text
 from symloss.running.session import Work
+from symloss.running.storage.rundir import RunDirectory, read_text
 from symloss.settings import read_toml
 
 POPULATION = 200

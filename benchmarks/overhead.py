@@ -19,7 +19,7 @@ from benchmarks.searching import Stopwatch
 from symloss.judging import evaluate
 from symloss.running.observer import Progress
 from symloss.running.run import search
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.searching.base import Search
 
 EVALUATIONS = 150

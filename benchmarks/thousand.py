@@ -36,9 +36,9 @@ from symloss.running.config import load_experiment, resolved
 from symloss.running.observer import Silent
 from symloss.running.planning import plan_search
 from symloss.running.run import search_run
-from symloss.running.rundir import make_directory
 from symloss.running.session import Crew, Session, Work
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import make_directory
+from symloss.running.storage.store import RunStore
 from tests.simulated import SimulatedActors
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "scaling.md"

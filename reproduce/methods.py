@@ -18,11 +18,11 @@ from reproduce.study import Piece, Place, Study, in_words, make_pieces, mean_int
 from symloss.language.formula import parse
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
-from symloss.running.comparing import Trying
 from symloss.running.costs import Price
 from symloss.running.observer import Silent
+from symloss.running.proof.comparing import Trying
+from symloss.running.proof.transferring import Ground, transfer_formulas
 from symloss.running.session import Crew
-from symloss.running.transferring import Ground, transfer_formulas
 
 RANDOM = "random"
 POINTS = 20  # of a curve

@@ -13,8 +13,8 @@ from symloss.running.costs import Price
 from symloss.running.observer import Silent
 from symloss.running.reached import Reached
 from symloss.running.run import resume, search
-from symloss.running.rundir import RunDirectory
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
 from symloss.searching.fitness import FAILED, Judge
 from symloss.telling.ranking import rank_run
 

@@ -15,10 +15,10 @@ import numpy as np
 from reproduce.study import Piece, Place, Study, in_words, make_pieces, mean_interval
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
-from symloss.running.comparing import Trying
 from symloss.running.observer import Silent
+from symloss.running.proof.comparing import Trying
+from symloss.running.proof.transferring import Ground, transfer_formulas
 from symloss.running.session import Crew
-from symloss.running.transferring import Ground, transfer_formulas
 
 WINNERS = 3  # formulas that are tried, the best on validation, of different methods
 RIVALS = ("gce", "sce", "cross_entropy")

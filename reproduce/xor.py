@@ -18,7 +18,7 @@ from symloss.errors import FormulaError
 from symloss.language.formula import Formula, parse
 from symloss.language.probing import Prober, prefix
 from symloss.language.zoo import zoo
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 
 SEEDS = 3
 GENERATIONS = 11

@@ -15,10 +15,10 @@ import symloss.running.run
 import symloss.running.session
 from symloss.errors import SymlossError
 from symloss.judging.stacking import Decision
-from symloss.running import room
 from symloss.running.observer import Progress, Silent
 from symloss.running.run import resume, search
-from symloss.running.store import RunStore
+from symloss.running.storage import room
+from symloss.running.storage.store import RunStore
 from symloss.telling.report.report import write_report
 from symloss.telling.summary import summarise_run
 from tests.fakes import FakePool

@@ -4,8 +4,8 @@ import json
 import sqlite3
 from pathlib import Path
 
-from symloss.running.rundir import RunDirectory
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
 
 EVIL = [
     "</script><img src=x onerror=window.hurt=1>",

@@ -3,7 +3,7 @@
 import pytest
 
 from symloss.language.candidate import Measurement, Outcome, State
-from symloss.running.store import StoredCandidate
+from symloss.running.storage.store import StoredCandidate
 from symloss.telling.report.ancestry import MOST, family
 from symloss.telling.report.material import Row
 

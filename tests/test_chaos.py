@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from symloss.running.run import search
-from symloss.running.rundir import RunDirectory
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
 from tests.chaos.__main__ import OPTIONS, Fate, table_of
 from tests.chaos.result import digest_of, parts_of
 from tests.chaos.stages import known_to, stage_of

@@ -3,7 +3,7 @@
 import pytest
 
 import symloss.telling.report.choice as choice
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.telling.ranking import rank, stand
 from symloss.telling.report.material import gather
 from symloss.telling.report.page import page

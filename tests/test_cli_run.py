@@ -10,8 +10,8 @@ import pytest
 import symloss
 from symloss.language.candidate import Outcome, State
 from symloss.running.run import search
-from symloss.running.rundir import find_run
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import find_run
+from symloss.running.storage.store import RunStore
 from symloss.telling.ranking import rank_run
 from symloss.telling.show import cell, table, with_spread
 from symloss.telling.summary import _finals_row, finals_tables, run_text, summarise_run

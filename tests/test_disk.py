@@ -19,8 +19,8 @@ from symloss.language.files import read_bounded, write_whole
 from symloss.language.formula import parse
 from symloss.language.lossfile import read_loss, write_loss
 from symloss.running.config import load_experiment
-from symloss.running.room import BASE, check_room, room_needed, tell_network
-from symloss.running.rundir import RunDirectory
+from symloss.running.storage.room import BASE, check_room, room_needed, tell_network
+from symloss.running.storage.rundir import RunDirectory
 from symloss.telling.export import write_export
 from symloss.telling.report.report import write_report
 from symloss.telling.runtable import write_table
@@ -190,7 +190,7 @@ def test_room_is_looked_at_before_a_run_begins(tmp_path: Path, monkeypatch: pyte
     def tiny(path: Path) -> Disk:
         return Disk(tmp_path, "ext4", 1000, 2**20, False)
 
-    monkeypatch.setattr("symloss.running.room.disk_of", tiny)
+    monkeypatch.setattr("symloss.running.storage.room.disk_of", tiny)
     with pytest.raises(DiskError, match=r"cannot hold a run: it takes up to .* MiB, and .* are free on .* --out"):
         check_room(tmp_path / "run", needed)
 
@@ -198,7 +198,7 @@ def test_room_is_looked_at_before_a_run_begins(tmp_path: Path, monkeypatch: pyte
 def test_a_write_protected_place_is_refused_before_a_run_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("symloss.running.room.disk_of", lambda path: Disk(tmp_path, "ext4", 2**40, 2**40, True))
+    monkeypatch.setattr("symloss.running.storage.room.disk_of", lambda path: Disk(tmp_path, "ext4", 2**40, 2**40, True))
     with pytest.raises(RunError, match=r"cannot be made a run directory: .* is write-protected. Name another one"):
         check_room(tmp_path / "run", BASE)
 
@@ -207,7 +207,7 @@ def test_a_write_protected_place_is_refused_before_a_run_begins(
 def test_a_network_file_system_is_told_in_one_line(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("symloss.running.room.disk_of", lambda path: Disk(tmp_path, kind, 2**40, 2**40, False))
+    monkeypatch.setattr("symloss.running.storage.room.disk_of", lambda path: Disk(tmp_path, kind, 2**40, 2**40, False))
     tell_network(tmp_path / "run")
     assert [record.getMessage().partition(": that")[0] for record in caplog.records] == [
         f"symloss: {tmp_path}/run lies on a network file system ({kind})"

@@ -15,10 +15,10 @@ import pytest
 
 from symloss.disk import Disk
 from symloss.errors import RunError
-from symloss.running.forms import fits, is_number
-from symloss.running.integrity import check_integrity
-from symloss.running.rundir import RunDirectory
-from symloss.running.store import RunStore
+from symloss.running.storage.forms import fits, is_number
+from symloss.running.storage.integrity import check_integrity
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
 from symloss.telling.doctor import clock, cores, gpu, memory, places, versions
 from symloss.telling.doctor.checks import CHECKS
 from symloss.telling.doctor.doctor import Examination, examination_text, examine

@@ -25,11 +25,11 @@ from symloss.language.tuning import UNTUNED, Tuning
 from symloss.running.config import experiment_toml, load_experiment, read_experiment
 from symloss.running.costs import Price
 from symloss.running.course import Course
-from symloss.running.entrants import searched_as
-from symloss.running.polishing import polish
+from symloss.running.proof.entrants import searched_as
+from symloss.running.proof.polishing import polish
 from symloss.running.reached import Reached
 from symloss.running.run import resume, search
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.searching.evomal import Evomal, EvomalSettings
 from symloss.searching.inheritance import inherited
 from symloss.searching.searches import make_search

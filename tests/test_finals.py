@@ -15,11 +15,11 @@ from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
-from symloss.running.entrants import Entrant, entrants
-from symloss.running.finals import Finals, compare, run_finals
+from symloss.running.proof.entrants import Entrant, entrants
+from symloss.running.proof.finals import Finals, compare, run_finals
+from symloss.running.proof.trials import Trials, Watcher, job_name
 from symloss.running.seeds import finals_seeds, search_seeds
-from symloss.running.store import RunStore
-from symloss.running.trials import Trials, Watcher, job_name
+from symloss.running.storage.store import RunStore
 from tests.fakes import FakePool, PowerCutError
 
 DIGITS = make_task({"name": "digits"})

@@ -12,10 +12,10 @@ import pytest
 
 from symloss.errors import RunError
 from symloss.language.lossfile import read_loss
-from symloss.running.evidence import read_recorded
-from symloss.running.integrity import check_integrity
+from symloss.running.proof.evidence import read_recorded
 from symloss.running.run import resume
-from symloss.running.storefile import VERSION
+from symloss.running.storage.integrity import check_integrity
+from symloss.running.storage.storefile import VERSION
 from symloss.telling.export import EXPORTS, FOLDERS
 from symloss.telling.loading import load
 from symloss.telling.report.report import write_report

@@ -6,7 +6,7 @@ import pytest
 
 from symloss.judging.mishaps import Mishaps, mishaps_in_words, mishaps_of
 from symloss.running.run import search
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.telling.report.report import write_report
 from symloss.telling.summary import run_text, summarise_run
 from tests.fakes import FakePool

@@ -13,8 +13,8 @@ import symloss
 from symloss.markup import Math, Shown, cell_html, fields_html, table_html
 from symloss.running.notebook import EVERY, NotebookLine, notebook_display, usual_observer
 from symloss.running.observer import Progress, Silent
+from symloss.running.proof.verdict import Interval, Unit, Verdict
 from symloss.running.run import RunResult
-from symloss.running.verdict import Interval, Unit, Verdict
 
 RUN = """
 import sys
@@ -147,8 +147,8 @@ def test_markup_escapes_everything() -> None:
 
 
 def test_a_strangers_names_are_shown_as_text() -> None:
-    from symloss.running.recheck import Check, RowCheck, Verification
-    from symloss.running.transferring import Column, Transfer
+    from symloss.running.proof.recheck import Check, RowCheck, Verification
+    from symloss.running.proof.transferring import Column, Transfer
 
     evil = "<img src=x>"
     verification = Verification(

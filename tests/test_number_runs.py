@@ -11,7 +11,7 @@ import symloss.running.session
 from symloss.errors import ExperimentError
 from symloss.judging.stacking import Decision
 from symloss.running.run import resume, search
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from tests.fakes import FakePool, PowerCutError
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -35,7 +35,7 @@ methods = pytest.mark.parametrize("method", METHODS)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare runs the measurement of which way of training pays."""
     monkeypatch.setattr(symloss.running.run, "choose_stacking", lambda *asked: Decision("stacked", "told so"))
-    monkeypatch.setattr("symloss.running.store.TOGETHER", 0.0)
+    monkeypatch.setattr("symloss.running.storage.store.TOGETHER", 0.0)
 
 
 def table(method: str, **changes: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from symloss.errors import DiskError, RunError
 from symloss.judging.stacking import Decision
 from symloss.running.reached import Reached
 from symloss.running.run import resume
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from tests.fakes import FakePool, PowerCutError
 from tests.test_run import TABLE, TARGETS, digest
 

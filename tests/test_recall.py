@@ -15,7 +15,7 @@ from symloss.errors import RunError
 from symloss.judging.stacking import Decision
 from symloss.running.recall import Recall
 from symloss.running.run import resume, search
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.searching.base import Search
 from symloss.telling.ranking import rank_run
 from tests.fakes import FakePool

@@ -3,7 +3,7 @@
 import pytest
 
 from symloss.errors import RunError
-from symloss.running.rundir import find_run
+from symloss.running.storage.rundir import find_run
 from symloss.telling.report.report import write_report
 from tests.runs import finals, formula_of, make_run, set_fact
 

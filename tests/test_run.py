@@ -27,8 +27,8 @@ from symloss.running.halving import Halving
 from symloss.running.observer import Progress, Silent
 from symloss.running.planning import Cutter
 from symloss.running.run import RunResult, resume, search
-from symloss.running.rundir import RunDirectory, default_directory, find_run
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import RunDirectory, default_directory, find_run
+from symloss.running.storage.store import RunStore
 from symloss.settings import read_toml
 from symloss.telling.ranking import rank_run
 from tests.fakes import FakePool, PowerCutError
@@ -71,7 +71,7 @@ def quick() -> Iterator[None]:
     """Spare runs the measurement of which way of training pays."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(symloss.running.run, "choose_stacking", lambda *asked: Decision("single", "told so"))
-        patch.setattr("symloss.running.store.TOGETHER", 0.0)  # so that a crash may come after any write
+        patch.setattr("symloss.running.storage.store.TOGETHER", 0.0)  # so that a crash may come after any write
         yield
 
 
@@ -349,7 +349,7 @@ def test_a_second_driver_is_refused(tmp_path: Path, use: Callable[[FakePool], Fa
 
 def test_the_lock_of_a_dead_driver_is_free(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from symloss.running.rundir import RunDirectory\n"
+        "import os, sys; from pathlib import Path; from symloss.running.storage.rundir import RunDirectory\n"
         "with RunDirectory(Path(sys.argv[1])).locked(): os._exit(9)"
     )
     root = Path(__file__).parent.parent
@@ -376,7 +376,7 @@ def test_directories_that_cannot_hold_a_new_run(tmp_path: Path, use: Callable[[F
 
 def test_the_default_directory_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("symloss.running.rundir.time.strftime", lambda *_: "20260101T000000Z")
+    monkeypatch.setattr("symloss.running.storage.rundir.time.strftime", lambda *_: "20260101T000000Z")
     first = default_directory("small")
     first.mkdir(parents=True)
     assert str(first) == "runs/small-20260101T000000Z"

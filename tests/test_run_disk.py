@@ -20,10 +20,10 @@ from symloss.errors import DiskError, PausedError, RunError
 from symloss.judging.stacking import Decision
 from symloss.language import files
 from symloss.language.lossfile import read_loss
-from symloss.running import storefile
 from symloss.running.run import resume, search
-from symloss.running.rundir import default_directory
-from symloss.running.store import RunStore
+from symloss.running.storage import storefile
+from symloss.running.storage.rundir import default_directory
+from symloss.running.storage.store import RunStore
 from tests.test_run import TABLE, digest, fake
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +35,7 @@ def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(symloss.running.run, "choose_stacking", lambda *asked: Decision("single", "told so"))
         patch.setattr(symloss.running.session, "make_pool", lambda *asked: fake())
-        patch.setattr("symloss.running.store.TOGETHER", 0.0)
+        patch.setattr("symloss.running.storage.store.TOGETHER", 0.0)
         yield
 
 
@@ -261,7 +261,7 @@ def test_of_several_drivers_that_begin_one_run_at_once_one_does(whole: Path, tmp
 
 
 def test_a_second_driver_of_a_paused_run_is_refused_in_words(whole: Path) -> None:
-    from symloss.running.rundir import RunDirectory
+    from symloss.running.storage.rundir import RunDirectory
 
     with RunDirectory(whole).locked(), pytest.raises(RunError, match=r"is in use by another driver \(process \d+ on"):
         resume(whole)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from symloss.running.run import resume, search
-from symloss.running.rundir import RunDirectory
-from symloss.running.store import RunStore
-from symloss.running.wholeness import check_whole
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
+from symloss.running.storage.wholeness import check_whole
 from tests.chaos.__main__ import OPTIONS
 from tests.chaos.result import parts_of
 

@@ -20,7 +20,7 @@ from symloss.language.candidate import Candidate, Measurement, Outcome, State
 from symloss.language.formula import parse
 from symloss.language.probing import Finding
 from symloss.running.reached import Reached
-from symloss.running.store import RunStore, StoredBatch, Trial
+from symloss.running.storage.store import RunStore, StoredBatch, Trial
 
 FORMULA = parse("-t*log(p)")
 
@@ -28,7 +28,7 @@ FORMULA = parse("-t*log(p)")
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every write durable at once, so that a test sees what it wrote."""
-    monkeypatch.setattr("symloss.running.store.TOGETHER", 0.0)
+    monkeypatch.setattr("symloss.running.storage.store.TOGETHER", 0.0)
 
 
 def candidate(number: int, **changes: object) -> Candidate:
@@ -170,8 +170,8 @@ def test_what_is_written_at_once_becomes_durable_together(store: RunStore, monke
         with RunStore.read(store.path) as reader:
             return len(reader.outcomes())
 
-    monkeypatch.setattr("symloss.running.store.TOGETHER", math.inf)
-    monkeypatch.setattr("symloss.running.store.SHARE", 0.0)
+    monkeypatch.setattr("symloss.running.storage.store.TOGETHER", math.inf)
+    monkeypatch.setattr("symloss.running.storage.store.SHARE", 0.0)
     store.write_batch(0, [candidate(0)], [])  # a batch is never left waiting: its training may take long
     with pytest.raises(RunError, match="damaged"):
         store.write_outcomes([scored(0), scored(0)])  # undone alone
@@ -195,9 +195,9 @@ def test_an_outcome_is_durable_at_once_where_that_costs_little(
         with RunStore.read(store.path) as reader:
             return len(reader.outcomes())
 
-    monkeypatch.setattr("symloss.running.store.TOGETHER", math.inf)
+    monkeypatch.setattr("symloss.running.storage.store.TOGETHER", math.inf)
     clock = SimpleNamespace(now=0.0, cost=0.0)
-    monkeypatch.setattr("symloss.running.store.time", SimpleNamespace(monotonic=lambda: clock.tick()))
+    monkeypatch.setattr("symloss.running.storage.store.time", SimpleNamespace(monotonic=lambda: clock.tick()))
     clock.tick = lambda: (setattr(clock, "now", clock.now + clock.cost), clock.now)[1]
     with RunStore.open(store.path) as driver:
         driver.write_batch(0, [candidate(number) for number in range(4)], [])
@@ -230,7 +230,7 @@ DIE = """
 import os, sys
 from pathlib import Path
 from tests.test_store import candidate, scored
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 store = RunStore.open(Path(sys.argv[1]))
 store._connection.execute("PRAGMA cache_size = 1")
 with store._transaction() as connection:

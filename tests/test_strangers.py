@@ -21,8 +21,8 @@ from symloss.judging.tasks.datafiles import DataFile, DataSet, read_idx, read_np
 from symloss.language.grammar import read_grammar
 from symloss.language.lossfile import read_loss
 from symloss.running.run import resume
-from symloss.running.rundir import find_run
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import find_run
+from symloss.running.storage.store import RunStore
 from symloss.settings import DOTS, LONGEST, read_toml
 from symloss.telling.report.report import write_report
 from symloss.telling.summary import run_text, summarise_run

@@ -23,8 +23,8 @@ from symloss.language.candidate import State
 from symloss.running.config import read_experiment
 from symloss.running.offering import open_run
 from symloss.running.run import resume, search
-from symloss.running.store import RunStore
-from symloss.running.wholeness import check_whole, in_flight
+from symloss.running.storage.store import RunStore
+from symloss.running.storage.wholeness import check_whole, in_flight
 from symloss.searching.base import Search
 from symloss.searching.searches import SEARCHES, make_search
 from symloss.telling.ranking import rank_run
@@ -192,7 +192,7 @@ def test_a_crash_after_any_transaction_is_gone_on_from(
     use()
     with monkeypatch.context() as patch:
         patch.setattr(RunStore, "_transaction", snapshot)
-        patch.setattr("symloss.running.store.TOGETHER", 0.0)  # so that a crash may come after any write
+        patch.setattr("symloss.running.storage.store.TOGETHER", 0.0)  # so that a crash may come after any write
         search({**ASYNC, "budget": {**ASYNC["budget"], "cohort": 2}, "stop": {"evaluations": 10}}, out=tmp_path / "run")
     assert len(moments) > 20
     for moment in moments[::3]:

@@ -10,11 +10,11 @@ import pytest
 from symloss.errors import ExperimentError, RunError
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
-from symloss.running import transferring
-from symloss.running.comparing import Trying
+from symloss.running.proof import transferring
+from symloss.running.proof.comparing import Trying
+from symloss.running.proof.transferring import RESULT, Ground, transfer_formulas
 from symloss.running.seeds import finals_seeds, search_seeds, transfer_seeds
 from symloss.running.session import Crew
-from symloss.running.transferring import RESULT, Ground, transfer_formulas
 from symloss.telling.grounds import read_grounds
 from symloss.telling.transfer import draw_transfer, transfer_target, transfer_text
 from tests.fakes import FakePool
@@ -113,7 +113,7 @@ def test_a_task_of_another_slot_is_refused_before_any_training(pools: list[FakeP
 
 
 def test_two_transfers_do_not_share_a_folder(pools: list[FakePool], tmp_path: Path) -> None:
-    from symloss.running.rundir import RunDirectory
+    from symloss.running.storage.rundir import RunDirectory
 
     with RunDirectory(tmp_path).locked(), pytest.raises(RunError, match="in use by another driver"):
         transfer_formulas(FORMULAS, GROUNDS, TRYING, tmp_path, SERIAL)

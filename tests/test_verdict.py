@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from symloss.running.verdict import Interval, Unit, Verdict, interval_of_metric, interval_of_scores, sentence, unit_of
+from symloss.running.proof.verdict import (
+    Interval,
+    Unit,
+    Verdict,
+    interval_of_metric,
+    interval_of_scores,
+    sentence,
+    unit_of,
+)
 
 POINTS = Unit("points", 100.0)
 

@@ -14,14 +14,14 @@ from symloss.judging.seal import data_digest
 from symloss.judging.tasks import make_task
 from symloss.language.formula import parse
 from symloss.language.lossfile import MAX_BYTES, LossFile, loss_text, read_loss, write_loss
-from symloss.running import evidence as evidence_module
-from symloss.running.evidence import evidence_of, read_recorded
-from symloss.running.finals import Finals, Row, run_finals
 from symloss.running.machine import machine_facts, same_environment
-from symloss.running.recheck import Check, Verification, judge_again
+from symloss.running.proof import evidence as evidence_module
+from symloss.running.proof.evidence import evidence_of, read_recorded
+from symloss.running.proof.finals import Finals, Row, run_finals
+from symloss.running.proof.recheck import Check, Verification, judge_again
+from symloss.running.proof.verifying import verify_loss
 from symloss.running.run import search
 from symloss.running.session import Crew, opened_pool
-from symloss.running.verifying import verify_loss
 
 SMALL = [
     *("search.population=12", "search.elites=2", "budget.steps=8", "budget.rungs=[]", "budget.seeds=1"),
@@ -78,7 +78,7 @@ def shift(evidence: dict[str, Any], name: str, metric: str, by: float) -> None:
     """Change a row's values by seed, and its mean with them, as a careful forger would."""
     row = row_of(evidence, name)
     row["by_seed"][metric] = [value + by for value in row["by_seed"][metric]]
-    from symloss.running.finals import summary
+    from symloss.running.proof.finals import summary
 
     row["test"][metric] = list(summary(row["by_seed"][metric]))
 

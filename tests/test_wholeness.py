@@ -12,8 +12,8 @@ import pytest
 
 import symloss.running.session
 from symloss.running.run import resume, search
-from symloss.running.store import RunStore
-from symloss.running.wholeness import check_whole, in_flight
+from symloss.running.storage.store import RunStore
+from symloss.running.storage.wholeness import check_whole, in_flight
 from tests.fakes import FakePool, PowerCutError
 from tests.test_run import TABLE, fake
 

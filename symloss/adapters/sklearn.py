@@ -25,9 +25,9 @@ from symloss.adapters.table_task import write_table
 from symloss.errors import ExperimentError
 from symloss.judging.tasks.metrics import read_metric
 from symloss.language.formula import Formula, parse
-from symloss.running.entrants import FOUND
-from symloss.running.finals import Finals
 from symloss.running.observer import Observer
+from symloss.running.proof.entrants import FOUND
+from symloss.running.proof.finals import Finals
 from symloss.running.run import RunResult, search
 
 __all__ = ["LossSearchClassifier", "LossSearchRegressor"]

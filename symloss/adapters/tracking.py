@@ -23,7 +23,7 @@ from symloss.language.candidate import State
 from symloss.language.files import read_bounded, write_whole
 from symloss.running.config import Experiment, experiment_toml
 from symloss.running.observer import Audience, Observer, Progress, Silent
-from symloss.running.rundir import RunDirectory
+from symloss.running.storage.rundir import RunDirectory
 from symloss.settings import read_toml
 from symloss.telling.summary import summarise_run
 

@@ -9,7 +9,7 @@ from symloss.running.costs import Price
 from symloss.running.recall import Recall
 from symloss.running.session import Session
 from symloss.running.stopping import Ending
-from symloss.running.store import StoredBatch
+from symloss.running.storage.store import StoredBatch
 from symloss.searching.told import Told
 
 

@@ -16,9 +16,9 @@ from symloss.language.candidate import Candidate, State
 from symloss.language.tree import Tree
 from symloss.running.config import Experiment
 from symloss.running.course import Course
-from symloss.running.finals import Finals
 from symloss.running.observer import Observer, Silent
 from symloss.running.planning import is_asynchronous
+from symloss.running.proof.finals import Finals
 from symloss.running.run import hold_finals, kept_work, new_work, pausing
 from symloss.running.session import Crew, Session, opened
 from symloss.running.stream import Stream

@@ -15,8 +15,8 @@ from symloss.language.grammar import Grammar
 from symloss.language.tuning import UNTUNED, Tuning
 from symloss.running.config import Experiment
 from symloss.running.halving import Halving
+from symloss.running.proof.trials import Trials
 from symloss.running.seeds import finals_seeds, search_seeds
-from symloss.running.trials import Trials
 from symloss.searching.fitness import Judge
 from symloss.searching.searches import Search, make_search, read_settings
 

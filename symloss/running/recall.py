@@ -13,7 +13,7 @@ from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome
 from symloss.running.halving import Halving
 from symloss.running.reached import Reached
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.searching.base import OFFERED
 from symloss.searching.searches import Search
 from symloss.searching.told import Told

@@ -30,20 +30,27 @@ from symloss.running.config import (
     resolved,
 )
 from symloss.running.course import Course
-from symloss.running.entrants import entrants
-from symloss.running.evidence import evidence_of, trial_record
-from symloss.running.finals import Finals, run_finals
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer, Progress
 from symloss.running.planning import is_asynchronous, plan_finals, plan_search, plan_trainings
-from symloss.running.polishing import polish
-from symloss.running.room import check_room, room_needed, tell_network
-from symloss.running.rundir import RunDirectory, check_vacant, default_directory, find_run, make_directory, read_text
+from symloss.running.proof.entrants import entrants
+from symloss.running.proof.evidence import evidence_of, trial_record
+from symloss.running.proof.finals import Finals, run_finals
+from symloss.running.proof.polishing import polish
+from symloss.running.proof.trials import Watcher
 from symloss.running.session import Crew, Session, Work, opened, withdraw_finals
 from symloss.running.stopping import DRY, Ending
-from symloss.running.store import RunStore
+from symloss.running.storage.room import check_room, room_needed, tell_network
+from symloss.running.storage.rundir import (
+    RunDirectory,
+    check_vacant,
+    default_directory,
+    find_run,
+    make_directory,
+    read_text,
+)
+from symloss.running.storage.store import RunStore
 from symloss.running.stream import stream_run
-from symloss.running.trials import Watcher
 from symloss.running.wording import progress_line
 from symloss.searching.archive import Entry
 from symloss.settings import override, read_toml

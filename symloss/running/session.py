@@ -18,9 +18,9 @@ from symloss.running.config import Experiment
 from symloss.running.machine import count_workers, machine_facts
 from symloss.running.observer import Observer
 from symloss.running.planning import plan_search
-from symloss.running.rundir import RunDirectory
 from symloss.running.stopping import Ending
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
 from symloss.searching.searches import Search
 
 

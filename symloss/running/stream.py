@@ -20,7 +20,7 @@ from symloss.running.planning import Cutter, plan_halving, plan_search, plan_tra
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
 from symloss.running.stopping import DRY, Ending
-from symloss.running.store import StoredCandidate
+from symloss.running.storage.store import StoredCandidate
 from symloss.searching.base import OFFERED
 from symloss.searching.told import Told
 

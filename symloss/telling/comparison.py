@@ -14,10 +14,10 @@ from symloss.judging.tasks import TASKS, adopt_task
 from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
-from symloss.running.comparing import Trying, compare_formulas
 from symloss.running.config import load_experiment
-from symloss.running.finals import Finals
 from symloss.running.observer import Observer
+from symloss.running.proof.comparing import Trying, compare_formulas
+from symloss.running.proof.finals import Finals
 from symloss.running.session import Crew
 from symloss.settings import override, read_record
 from symloss.telling.target import Target, find_target

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import RunError
-from symloss.running.entrants import FOUND
+from symloss.running.proof.entrants import FOUND
 from symloss.telling.plot import canvas
 from symloss.telling.report.drawing import staircase
 from symloss.telling.report.material import Material, gather

@@ -14,7 +14,7 @@ from typing import Any
 from symloss.errors import ExperimentError
 from symloss.language.files import names_file, read_text
 from symloss.running.config import RATES
-from symloss.running.transferring import Ground
+from symloss.running.proof.transferring import Ground
 from symloss.settings import LONGEST, override, pattern, read_record, read_toml, setting, whole
 from symloss.telling.comparison import task_table
 

@@ -17,8 +17,8 @@ from symloss.language.grammar import list_grammars, load_grammar
 from symloss.language.operators import OPERATORS
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import ZOO, zoo
-from symloss.running.rundir import find_run
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import find_run
+from symloss.running.storage.store import RunStore
 from symloss.searching.searches import SEARCHES
 
 Rows = list[dict[str, Any]]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from symloss.errors import FormulaError
 from symloss.language.candidate import TRAINED, Outcome, State
 from symloss.language.formula import parse
-from symloss.running.recollection import Standings
-from symloss.running.store import RunStore
+from symloss.running.storage.recollection import Standings
+from symloss.running.storage.store import RunStore
 from symloss.searching.archive import HallOfFame
 from symloss.searching.fitness import FAILED, Judge
 

@@ -16,9 +16,9 @@ from typing import Any, Literal
 from symloss.errors import ExperimentError, unknown
 from symloss.language.candidate import Outcome
 from symloss.language.files import write_whole
-from symloss.running.rundir import find_run
-from symloss.running.store import RunStore, StoredCandidate
-from symloss.running.trials import POLISH
+from symloss.running.proof.trials import POLISH
+from symloss.running.storage.rundir import find_run
+from symloss.running.storage.store import RunStore, StoredCandidate
 from symloss.searching.fitness import FAILED, Judge
 
 Kind = Literal["whole", "real", "text"]

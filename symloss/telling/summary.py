@@ -13,10 +13,10 @@ from typing import Any
 from symloss.errors import RunError, visible
 from symloss.judging.mishaps import mishaps_in_words, mishaps_of
 from symloss.language.candidate import MEASURED, TRAINABLE, TRAINED, State
-from symloss.running.entrants import FOUND
-from symloss.running.rundir import find_run
-from symloss.running.store import RunStore
-from symloss.running.verdict import p_words
+from symloss.running.proof.entrants import FOUND
+from symloss.running.proof.verdict import p_words
+from symloss.running.storage.rundir import find_run
+from symloss.running.storage.store import RunStore
 from symloss.telling.analysis import CLASSES
 from symloss.telling.progress import duration
 from symloss.telling.ranking import rank_run

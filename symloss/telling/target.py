@@ -17,8 +17,8 @@ from symloss.language.lossfile import read_loss
 from symloss.language.operators import OPERATORS
 from symloss.language.slots import SLOTS, adopt_slot
 from symloss.language.zoo import ZOO, adopt_entry, zoo
-from symloss.running.rundir import find_run, read_winner
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import find_run, read_winner
+from symloss.running.storage.store import RunStore
 from symloss.telling.ranking import rank_run
 
 _PATH = re.compile(r"[\w./~-]+")

@@ -10,13 +10,13 @@ from symloss.errors import ExperimentError
 from symloss.language.formula import Formula
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
-from symloss.running.comparing import Trying
 from symloss.running.config import read_experiment
 from symloss.running.observer import Observer
-from symloss.running.rundir import find_run, read_text
+from symloss.running.proof.comparing import Trying
+from symloss.running.proof.transferring import RESULT, Column, Transfer, transfer_formulas
+from symloss.running.proof.verdict import Interval, Unit, Verdict
 from symloss.running.session import Crew
-from symloss.running.transferring import RESULT, Column, Transfer, transfer_formulas
-from symloss.running.verdict import Interval, Unit, Verdict
+from symloss.running.storage.rundir import find_run, read_text
 from symloss.settings import override, read_record, read_toml
 from symloss.telling.grounds import read_grounds
 from symloss.telling.plot import canvas, check_picture

@@ -9,11 +9,11 @@ from typing import Any
 from symloss.errors import visible
 from symloss.language.lossfile import read_loss
 from symloss.running.observer import Observer
-from symloss.running.recheck import ClaimCheck, RowCheck, Verification
-from symloss.running.rundir import find_run, read_winner
+from symloss.running.proof.recheck import ClaimCheck, RowCheck, Verification
+from symloss.running.proof.verdict import Interval
+from symloss.running.proof.verifying import verify_loss
 from symloss.running.session import Crew
-from symloss.running.verdict import Interval
-from symloss.running.verifying import verify_loss
+from symloss.running.storage.rundir import find_run, read_winner
 from symloss.telling.comparison import task_table
 from symloss.telling.show import decimals_for, fields, table
 

@@ -138,9 +138,9 @@ class Harness:
                     fate.faults.append(f"evaluation {name} was stored, and is lost")
 
     def _compare(self, case: Case, folder: Path, fate: Fate) -> None:
-        from symloss.running.rundir import RunDirectory
-        from symloss.running.store import RunStore
-        from symloss.running.wholeness import check_whole, in_flight
+        from symloss.running.storage.rundir import RunDirectory
+        from symloss.running.storage.store import RunStore
+        from symloss.running.storage.wholeness import check_whole, in_flight
 
         calm, found = self.calm["fork"][0], parts_of(folder / "run")  # whoever trains, the result is the same
         fate.faults += [f"{part} differs" for part in calm if calm[part] != found[part]]

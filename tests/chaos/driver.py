@@ -16,6 +16,8 @@ from typing import Any
 
 NOWHERE = "nowhere"
 
+_STORE = "symloss.running.storage.store"
+
 # Place in a driver's life -> the functions that begin it, as module and name.
 PLACES: dict[str, tuple[tuple[str, str], ...]] = {
     "start-up": (
@@ -23,11 +25,11 @@ PLACES: dict[str, tuple[tuple[str, str], ...]] = {
         ("symloss.running.run", "write_whole"), ("symloss.running.session", "plan_search"),
         ("symloss.running.session", "opened_pool"), ("symloss.running.run", "search_run"),
     ),
-    "screening": (("symloss.judging.screen", "Screen.check"), ("symloss.running.store", "RunStore.write_batch")),
-    "training": (("symloss.judging.desk", "judge"), ("symloss.running.store", "RunStore.write_outcomes")),
-    "commit": (("symloss.running.store", "RunStore._commit"),),
-    "telling": (("symloss.running.store", "RunStore.write_told"),),
-    "finals": (("symloss.running.run", "run_finals"), ("symloss.running.store", "RunStore.write_trial")),
+    "screening": (("symloss.judging.screen", "Screen.check"), (_STORE, "RunStore.write_batch")),
+    "training": (("symloss.judging.desk", "judge"), (_STORE, "RunStore.write_outcomes")),
+    "commit": ((_STORE, "RunStore._commit"),),
+    "telling": ((_STORE, "RunStore.write_told"),),
+    "finals": (("symloss.running.run", "run_finals"), (_STORE, "RunStore.write_trial")),
     "winner": (("symloss.running.run", "_keep"), ("symloss.running.run", "write_loss")),
     "report": (("symloss.telling.report.keeper", "write_report"), ("symloss.cli.searching", "tell")),
 }  # fmt: skip
@@ -92,7 +94,7 @@ class Ledger:
     def run_with_outputs(self, jobs: Iterable[Any], stop: Any) -> Iterator[Any]:
         """See Pool.run_with_outputs; only the finals call it, whose jobs are named by what decides them."""
         from symloss.language.formula import parse
-        from symloss.running.trials import job_name
+        from symloss.running.proof.trials import job_name
 
         def names(job: Any) -> list[str]:
             return [job_name(parse(text, slot), job.plan) for _, text, slot in job.candidates]

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from symloss.running.rundir import RunDirectory
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
 from symloss.telling.ranking import rank_run
 
 LEARNT = ("told", "SELECT * FROM told ORDER BY batch"), ("batches", "SELECT number, candidates, best FROM batches")

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from symloss.errors import SymlossError
-from symloss.running.rundir import RunDirectory
-from symloss.running.store import RunStore
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
 
 STAGES = ("start-up", "screening", "training", "commit", "telling", "finals", "winner", "report", "over")
 

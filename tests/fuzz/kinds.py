@@ -25,9 +25,9 @@ from symloss.language.zoo import ZOO, zoo
 from symloss.plugins import KINDS as PLUGIN_KINDS
 from symloss.plugins import asleep, offers
 from symloss.running.config import load_experiment
-from symloss.running.evidence import read_recorded
-from symloss.running.rundir import find_run
-from symloss.running.store import RunStore
+from symloss.running.proof.evidence import read_recorded
+from symloss.running.storage.rundir import find_run
+from symloss.running.storage.store import RunStore
 from symloss.telling.export import EXPORTS
 from symloss.telling.report.report import write_report
 from symloss.telling.summary import run_text, summarise_run

@@ -7,7 +7,7 @@ from typing import Any
 
 from symloss.errors import visible
 from symloss.language.files import plain
-from symloss.running.rundir import find_run
+from symloss.running.storage.rundir import find_run
 from symloss.telling.doctor.checks import CHECKS
 from symloss.telling.doctor.finding import Finding, Patient, Status
 from symloss.telling.show import fields

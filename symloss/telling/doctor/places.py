@@ -7,7 +7,7 @@ from pathlib import Path
 
 from symloss.disk import Disk, disk_of, size_words
 from symloss.judging.cluster import ROOM, STORE_BYTES
-from symloss.running.room import BASE
+from symloss.running.storage.room import BASE
 from symloss.telling.doctor.finding import Finding, Patient, fault, note, well
 
 SHARED = Path("/dev/shm")

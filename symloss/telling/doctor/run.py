@@ -1,7 +1,7 @@
 """A run's files: whether they are whole and agree, and the digest of its result."""
 
 from symloss.errors import SymlossError
-from symloss.running.integrity import check_integrity
+from symloss.running.storage.integrity import check_integrity
 from symloss.telling.doctor.finding import Finding, Patient, fault, note, well
 
 ADVICE = "what can be read can still be shown; `symloss resume` goes on where it can, else start a new run"

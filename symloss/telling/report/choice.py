@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from symloss.running.recollection import Standings
-from symloss.running.store import RunStore
+from symloss.running.storage.recollection import Standings
+from symloss.running.storage.store import RunStore
 from symloss.telling.ranking import Ranking
 
 ALL = 20_000  # candidates of a run that are all read

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from symloss.errors import RunError, SymlossError, visible
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import Formula, parse
-from symloss.running.entrants import searched_as
+from symloss.running.proof.entrants import searched_as
 from symloss.running.reached import Reached
-from symloss.running.recollection import Standings
-from symloss.running.rundir import RunDirectory, find_run, read_text
-from symloss.running.store import RunStore, StoredBatch, StoredCandidate
+from symloss.running.storage.recollection import Standings
+from symloss.running.storage.rundir import RunDirectory, find_run, read_text
+from symloss.running.storage.store import RunStore, StoredBatch, StoredCandidate
 from symloss.telling.analysis import CLASSES
 from symloss.telling.ranking import Ranked, Ranking, rank, stand
 from symloss.telling.report.choice import choose

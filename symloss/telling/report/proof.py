@@ -8,8 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from symloss.errors import RunError
-from symloss.running.entrants import FOUND
-from symloss.running.verdict import p_words
+from symloss.running.proof.entrants import FOUND
+from symloss.running.proof.verdict import p_words
 from symloss.telling.report.drawing import Span, spread
 from symloss.telling.report.material import NAME, Material
 from symloss.telling.report.pictures import interval_picture, strip_picture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from symloss.errors import RunError
 from symloss.language.files import write_whole
-from symloss.running.rundir import find_run
+from symloss.running.storage.rundir import find_run
 from symloss.telling.report.material import gather
 from symloss.telling.report.page import page
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from symloss.errors import RunError
 from symloss.judging.mishaps import mishaps_in_words, mishaps_of
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 from symloss.telling.report.choice import ALL
 from symloss.telling.report.material import Material
 from symloss.telling.show import shorten

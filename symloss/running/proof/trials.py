@@ -14,8 +14,8 @@ from symloss.judging.pool import Pool
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Outcome, State
 from symloss.language.formula import Formula
-from symloss.running.entrants import Entrant
-from symloss.running.store import RunStore, Trial
+from symloss.running.proof.entrants import Entrant
+from symloss.running.storage.store import RunStore, Trial
 from symloss.searching.fitness import Judge
 
 POLISH = "polish"  # the part of trials that tuned the numbers of an entrant, see `polishing`

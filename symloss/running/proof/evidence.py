@@ -17,11 +17,11 @@ from symloss.language.formula import Formula, parse
 from symloss.language.lossfile import MAX_BYTES, LossFile, loss_text
 from symloss.language.zoo import ZOO, zoo
 from symloss.plugins import asleep
-from symloss.running.entrants import BASELINE, FOUND, Entrant
-from symloss.running.finals import Finals
 from symloss.running.machine import same_environment
-from symloss.running.trials import Trials
-from symloss.running.verdict import Interval, Verdict
+from symloss.running.proof.entrants import BASELINE, FOUND, Entrant
+from symloss.running.proof.finals import Finals
+from symloss.running.proof.trials import Trials
+from symloss.running.proof.verdict import Interval, Verdict
 from symloss.settings import Rule, choice, number, pattern, read_record, setting, several, whole
 
 VERSION = 1

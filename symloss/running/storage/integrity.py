@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from symloss.errors import SymlossError
-from symloss.running.rundir import RunDirectory, find_run, read_winner
-from symloss.running.store import RunStore
-from symloss.running.wholeness import check_whole
+from symloss.running.storage.rundir import RunDirectory, find_run, read_winner
+from symloss.running.storage.store import RunStore
+from symloss.running.storage.wholeness import check_whole
 
 
 @dataclass(frozen=True)

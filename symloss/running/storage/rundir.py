@@ -19,7 +19,7 @@ from symloss.errors import RunError
 from symloss.language import files
 from symloss.language.grammar import read_grammar
 from symloss.language.lossfile import LossFile, read_loss
-from symloss.running.storefile import NO_LOCKS
+from symloss.running.storage.storefile import NO_LOCKS
 
 _LOCK = "run.lock"
 _BEGUN = re.compile(r"\.(?:[\w-]+\.)+(\d{1,9})(?:-[0-9a-f]+)?\.part")  # a file's name, and its writer's number

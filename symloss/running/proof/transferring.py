@@ -21,19 +21,19 @@ from symloss.judging.tasks.task import Task
 from symloss.language.files import plain, write_whole
 from symloss.language.formula import Formula
 from symloss.markup import fields_html, table_html
-from symloss.running.comparing import Trying, comparison, plan_comparison
-from symloss.running.entrants import Entrant
-from symloss.running.evidence import PATHS
-from symloss.running.finals import Row, rows_of
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer
-from symloss.running.pairs import Tested, unit_for, verdicts
-from symloss.running.rundir import RunDirectory
+from symloss.running.proof.comparing import Trying, comparison, plan_comparison
+from symloss.running.proof.entrants import Entrant
+from symloss.running.proof.evidence import PATHS
+from symloss.running.proof.finals import Row, rows_of
+from symloss.running.proof.pairs import Tested, unit_for, verdicts
+from symloss.running.proof.trials import Ring, Trials
+from symloss.running.proof.verdict import Interval, Unit, Verdict, sentence
 from symloss.running.seeds import transfer_seeds
 from symloss.running.session import Crew, opened_pool
-from symloss.running.store import RunStore
-from symloss.running.trials import Ring, Trials
-from symloss.running.verdict import Interval, Unit, Verdict, sentence
+from symloss.running.storage.rundir import RunDirectory
+from symloss.running.storage.store import RunStore
 
 RESULT = "transfer.json"
 

@@ -15,8 +15,8 @@ from symloss.judging.plan import Plan
 from symloss.judging.pool import Pool
 from symloss.language.formula import Formula, parse
 from symloss.language.tuning import Tuning
-from symloss.running.store import RunStore, Trial
-from symloss.running.trials import POLISH, Stop
+from symloss.running.proof.trials import POLISH, Stop
+from symloss.running.storage.store import RunStore, Trial
 
 
 def polish(

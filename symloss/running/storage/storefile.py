@@ -10,8 +10,8 @@ from pathlib import Path
 
 from symloss.disk import full_disk, room_words
 from symloss.errors import DiskError, RunError
-from symloss.running.recollection import SCHEMA
-from symloss.running.storeguard import check_journal, check_plain, harden
+from symloss.running.storage.recollection import SCHEMA
+from symloss.running.storage.storeguard import check_journal, check_plain, harden
 
 APPLICATION = 0x53594D4C  # "SYML", so that another program's file is known as such
 VERSION = 3  # 2: candidates may be stopped at a rung; 3: what the search was told is kept

@@ -13,14 +13,14 @@ from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
 from symloss.language.lossfile import LossFile
 from symloss.plugins import asleep
-from symloss.running.evidence import PATHS, Recorded, read_recorded
-from symloss.running.finals import Finals, retest, run_finals
 from symloss.running.machine import machine_facts, same_environment
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer
-from symloss.running.recheck import Verification, judge_again
+from symloss.running.proof.evidence import PATHS, Recorded, read_recorded
+from symloss.running.proof.finals import Finals, retest, run_finals
+from symloss.running.proof.recheck import Verification, judge_again
+from symloss.running.proof.trials import Watcher
 from symloss.running.session import Crew, opened_pool
-from symloss.running.trials import Watcher
 
 QUICK = 3  # seeds of a quick verification
 

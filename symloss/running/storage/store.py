@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from symloss.errors import RunError, shortened
 from symloss.language.candidate import MEASURED, TRAINED, Candidate, Measurement, Outcome, State
 from symloss.language.formula import Canonical
-from symloss.running import recollection
-from symloss.running.forms import FACTS, fits
 from symloss.running.reached import Reached
-from symloss.running.recollection import Standings, readings_of, row_of, span_of, standings_of, told_of
-from symloss.running.storefile import create_file, guarded, has_table, open_file, read_file
-from symloss.running.storeguard import check_rows, large_values
+from symloss.running.storage import recollection
+from symloss.running.storage.forms import FACTS, fits
+from symloss.running.storage.recollection import Standings, readings_of, row_of, span_of, standings_of, told_of
+from symloss.running.storage.storefile import create_file, guarded, has_table, open_file, read_file
+from symloss.running.storage.storeguard import check_rows, large_values
 from symloss.searching.told import Told
 
 TOGETHER = 0.2  # seconds that an outcome may wait for others, to be durable with them: a disk may take 10 ms

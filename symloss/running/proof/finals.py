@@ -16,11 +16,11 @@ from symloss.language.candidate import Measurement, Outcome, State
 from symloss.language.files import plain
 from symloss.language.formula import Formula
 from symloss.markup import fields_html, table_html
-from symloss.running.entrants import BASELINE, FOUND, Entrant
-from symloss.running.pairs import Tested, unit_for, verdicts
-from symloss.running.store import RunStore, Trial
-from symloss.running.trials import NOBODY, Ring, Stop, Trials, Watcher
-from symloss.running.verdict import Unit, Verdict, sentence
+from symloss.running.proof.entrants import BASELINE, FOUND, Entrant
+from symloss.running.proof.pairs import Tested, unit_for, verdicts
+from symloss.running.proof.trials import NOBODY, Ring, Stop, Trials, Watcher
+from symloss.running.proof.verdict import Unit, Verdict, sentence
+from symloss.running.storage.store import RunStore, Trial
 from symloss.searching.fitness import FAILED, Judge
 
 UNITLESS = Unit("")

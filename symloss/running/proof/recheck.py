@@ -13,9 +13,9 @@ from typing import Any
 from scipy import stats
 
 from symloss.markup import fields_html, table_html
-from symloss.running.evidence import Recorded, RowRecord
-from symloss.running.finals import Finals, Row, summary
-from symloss.running.verdict import Interval, Unit, Verdict, sentence
+from symloss.running.proof.evidence import Recorded, RowRecord
+from symloss.running.proof.finals import Finals, Row, summary
+from symloss.running.proof.verdict import Interval, Unit, Verdict, sentence
 
 LEVEL = 0.99  # of all tests of a table together: one honest table in a hundred fails by chance
 

@@ -12,13 +12,13 @@ from symloss.judging.tasks import make_task
 from symloss.judging.tasks.task import Task
 from symloss.language.formula import Formula
 from symloss.running.config import RATES, Experiment, read_experiment, resolved
-from symloss.running.entrants import Entrant
-from symloss.running.finals import Finals, compare
 from symloss.running.notebook import usual_observer
 from symloss.running.observer import Observer
 from symloss.running.planning import plan_finals, plan_trainings
+from symloss.running.proof.entrants import Entrant
+from symloss.running.proof.finals import Finals, compare
+from symloss.running.proof.trials import Trials, Watcher
 from symloss.running.session import Crew, opened_pool
-from symloss.running.trials import Trials, Watcher
 from symloss.settings import setting, whole
 
 

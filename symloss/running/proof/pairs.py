@@ -11,10 +11,9 @@ import torch
 from symloss.judging.tasks.metrics import Metric
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import State
-from symloss.running.entrants import Entrant
-from symloss.running.store import Trial
-from symloss.running.trials import Trials
-from symloss.running.verdict import (
+from symloss.running.proof.entrants import Entrant
+from symloss.running.proof.trials import Trials
+from symloss.running.proof.verdict import (
     Floats,
     Indices,
     Interval,
@@ -24,6 +23,7 @@ from symloss.running.verdict import (
     interval_of_scores,
     unit_of,
 )
+from symloss.running.storage.store import Trial
 
 FEW = 1000  # resamples of a metric that must be computed anew on each
 

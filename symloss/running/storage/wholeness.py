@@ -5,7 +5,7 @@ search was not told yet.
 """
 
 from symloss.language.candidate import MEASURED, State
-from symloss.running.store import RunStore
+from symloss.running.storage.store import RunStore
 
 _STATES = ", ".join(f"'{state.value}'" for state in State)
 _MEASURED = ", ".join(f"'{state.value}'" for state in MEASURED)
