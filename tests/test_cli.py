@@ -263,7 +263,7 @@ def test_a_strangers_evidence_does_not_steer_the_terminal(call, tmp_path):
 
 
 def test_a_run_is_not_of_another_slot(call, tmp_path, monkeypatch):
-    monkeypatch.setattr("symloss.telling.summary.summarise_run", lambda *_: {"slot": "classification"})
+    monkeypatch.setattr("symloss.telling.summary.summary_and_winner", lambda *_: ({"slot": "classification"}, None))
     status, out, err = call("show", str(tmp_path), "--slot", "regression")
     assert (status, out) == (2, "")
     assert "of the slot classification, not regression" in err

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from symloss.telling.target import Target
 
 
+# Seconds for computer algebra: what a run's candidates take to be ranked, a million of them, leaves less.
+OF_FORMULA, OF_RUN = 5.0, 2.0
+
+
 @click.command("show", cls=FormulaCommand)
 @click.argument("target")
 @click.option("--classes", type=click.IntRange(2), default=10, show_default=True, help="Number of classes.")
@@ -29,31 +33,35 @@ def show_command(target: str, classes: int, quick: bool, explain: bool, slot: st
     closest published relative, each with how sure that is. A run: outcomes, front, finals, and its winner's formula.
 
     The numbers take a second or two. Closed forms come last: computer algebra works beside them in a process of its
-    own, which is stopped after 5 seconds; --quick leaves it out.
+    own, which is stopped after 5 seconds, a run's after 2; --quick leaves it out.
     """
     from symloss.telling.target import check_slot, find_target, is_run
 
     if is_run(target):
-        from symloss.telling.summary import run_text, summarise_run
+        from symloss.telling.summary import run_text, summary_and_winner
 
-        summary = summarise_run(target, classes)
+        summary, winner = summary_and_winner(target, classes)
         check_slot(target, summary["slot"], slot)
-        if not summary["winner"] or "error" in summary["winner"]:
+        if winner is None:
             answer(summary, as_json, lambda: run_text(summary))
             return
         if not as_json:
             click.echo(f"{run_text(summary)}\n")
-        document = _tell(find_target(target if "/" in target else f"./{target}"), classes, quick, explain, not as_json)
+        document = _tell(winner, classes, None if quick else OF_RUN, explain, not as_json)
         if as_json:
             answer({**summary, "winner": document}, as_json, str)
         return
-    document = _tell(find_target(target, slot), classes, quick, explain, not as_json)
+    document = _tell(find_target(target, slot), classes, None if quick else OF_FORMULA, explain, not as_json)
     if as_json:
         answer(document, as_json, str)
 
 
-def _tell(target: Target, classes: int, quick: bool, explain: bool, written: bool) -> dict[str, Any]:
-    """Analyse a formula and return its document; written out, the numbers come before computer algebra is done."""
+def _tell(target: Target, classes: int, limit: float | None, explain: bool, written: bool) -> dict[str, Any]:
+    """Analyse a formula and return its document; written out, the numbers come before computer algebra is done.
+
+    Args:
+        limit: seconds for computer algebra; None does not ask it.
+    """
     from symloss.telling.analysis import Analysis, questions_of, traits
     from symloss.telling.portrait import closed_forms, portrait
     from symloss.telling.show import describe_formula
@@ -62,17 +70,17 @@ def _tell(target: Target, classes: int, quick: bool, explain: bool, written: boo
     def told(analysis: Analysis) -> dict[str, Any]:
         return describe_formula(target, classes, analysis)
 
-    if quick:
+    if limit is None:
         document = told(Analysis(target.formula, classes, traits(target.formula, classes)))
         if written:
             _write(portrait(document, explain))
         return document
-    with Child(target.formula, questions_of(target.formula), classes) as child:
+    with Child(target.formula, questions_of(target.formula), classes, limit) as child:
         numbers = Analysis(target.formula, classes, traits(target.formula, classes))
         before = told(numbers)
         if written:
             _write(portrait(before, explain))
-        after = told(numbers.confirmed(child.answers(), child.ended_early))
+        after = told(numbers.confirmed(child.answers(), child.ended_early, limit))
     if written:
         _write(f"\n{closed_forms(before, after)}")
     return after

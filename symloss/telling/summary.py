@@ -15,11 +15,11 @@ from symloss.judging.mishaps import mishaps_in_words, mishaps_of
 from symloss.language.candidate import MEASURED, TRAINABLE, TRAINED, State
 from symloss.running.proof.entrants import FOUND
 from symloss.running.proof.verdict import p_words
-from symloss.running.storage.rundir import find_run
+from symloss.running.storage.rundir import RunDirectory, find_run
 from symloss.running.storage.store import RunStore
 from symloss.telling.analysis import CLASSES
 from symloss.telling.progress import duration
-from symloss.telling.ranking import rank_run
+from symloss.telling.ranking import Ranking, rank_run
 from symloss.telling.show import (
     decimals_for,
     describe_formula,
@@ -28,7 +28,7 @@ from symloss.telling.show import (
     table,
     with_spread,
 )
-from symloss.telling.target import find_target
+from symloss.telling.target import Target, target_of_run
 
 TOP = 10  # formulas listed by fitness
 FEW = 0.1  # share of the trained candidates; when no more can be measured, something is wrong with the task
@@ -43,13 +43,22 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
     Raises:
         RunError: there is no run, or its store is damaged.
     """
+    return summary_and_winner(path, classes)[0]
+
+
+def summary_and_winner(path: str | Path, classes: int = CLASSES) -> tuple[dict[str, Any], Target | None]:
+    """Return what `summarise_run` does, and the winner that it describes; None where nothing can be read as one.
+
+    The candidates are ranked once for both, which is most of the time that a large run takes.
+    """
     run = find_run(path)
     with RunStore.read(run.store) as store:
         meta, batches = store.meta(), store.batches()
         ranking = rank_run(store, TOP)
         counts, reasons = store.counts(), store.reasons()
         rungs = _rungs(store.reached().trainings)
-    return {
+    winner, told = _winner(run, ranking, meta["slot"], classes)
+    summary = {
         "kind": "run",
         "run": str(run.path),
         "name": meta["name"],
@@ -70,11 +79,12 @@ def summarise_run(path: str | Path, classes: int = CLASSES) -> dict[str, Any]:
         "front": [asdict(each) for each in ranking.front],
         "best": [asdict(each) for each in ranking.best],
         "finals": meta.get("finals"),
-        "winner": _winner(str(run.path), classes) if ranking.best else None,
+        "winner": told,
         "sessions": meta["sessions"],
         "mishaps": mishaps_of(meta["sessions"]),
         "report": str(run.report) if run.report.exists() else None,
     }
+    return summary, winner
 
 
 def _rungs(reached: Mapping[int, int]) -> dict[str, Any]:
@@ -85,11 +95,17 @@ def _rungs(reached: Mapping[int, int]) -> dict[str, Any]:
     return {"trainings": trainings, "stopped": stopped, "saved": unspent / (last * trainings) if trainings else 0.0}
 
 
-def _winner(path: str, classes: int) -> dict[str, Any]:
+def _winner(
+    run: RunDirectory, ranking: Ranking, slot: str, classes: int
+) -> tuple[Target | None, dict[str, Any] | None]:
+    """Return a run's winner and its document, which is an error where its file is damaged."""
+    if not ranking.best:
+        return None, None
     try:
-        return describe_formula(find_target(path if "/" in path else f"./{path}"), classes)
+        winner = target_of_run(run, ranking.best, slot)
     except RunError as error:
-        return {"error": str(error)}
+        return None, {"error": str(error)}
+    return winner, describe_formula(winner, classes)
 
 
 def run_text(summary: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ One reading for all commands, so that whatever can be shown can be exported, com
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from symloss.language.lossfile import read_loss
 from symloss.language.operators import OPERATORS
 from symloss.language.slots import SLOTS, adopt_slot
 from symloss.language.zoo import ZOO, adopt_entry, zoo
-from symloss.running.storage.rundir import find_run, read_winner
+from symloss.running.storage.rundir import RunDirectory, find_run, read_winner
 from symloss.running.storage.store import RunStore
-from symloss.telling.ranking import rank_run
+from symloss.telling.ranking import Ranked, rank_run
 
 _PATH = re.compile(r"[\w./~-]+")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
@@ -129,11 +129,26 @@ def _known_words() -> set[str]:
 def _of_run(path: Path) -> Target:
     run = find_run(path)
     if run.winner.exists():
-        loss = read_winner(run)
-        return Target("run", path.resolve().name, loss.formula, f"winner of {path}", loss.evidence)
+        return target_of_run(run, (), "")
     with RunStore.read(run.store) as store:
-        ranked, slot = rank_run(store, 1).best, store.meta()["slot"]
-    if not ranked:
-        raise RunError(f"{path} has no scored formula yet. Go on with `symloss resume {path}`.")
-    note = f"best of the search on validation data, not tried in finals yet: {ranked[0].fitness:.4g}"
-    return Target("run", path.resolve().name, parse(ranked[0].formula, slot), f"best of {path}", {"note": note})
+        return target_of_run(run, rank_run(store, 1).best, store.meta()["slot"])
+
+
+def target_of_run(run: RunDirectory, best: Sequence[Ranked], slot: str) -> Target:
+    """Return a run's winner or, where finals tried none, the first of its best formulas.
+
+    Args:
+        best: as `rank_run` ranks them; not looked at where there is a winner.
+        slot: of the run.
+
+    Raises:
+        RunError: there is neither.
+    """
+    name = run.path.resolve().name
+    if run.winner.exists():
+        loss = read_winner(run)
+        return Target("run", name, loss.formula, f"winner of {run.path}", loss.evidence)
+    if not best:
+        raise RunError(f"{run.path} has no scored formula yet. Go on with `symloss resume {run.path}`.")
+    note = f"best of the search on validation data, not tried in finals yet: {best[0].fitness:.4g}"
+    return Target("run", name, parse(best[0].formula, slot), f"best of {run.path}", {"note": note})
