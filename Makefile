@@ -32,7 +32,10 @@ lint: $(READY)  ## Check style (ruff) and types (mypy)
 bench: $(READY)  ## Run the benchmarks (a quarter of an hour) and fill the tables of docs/performance.md
 	$(BIN)/python -m benchmarks
 
-reproduce: $(READY)  ## Do the studies of docs/results.md (about two hours; SYMLOSS_DATA=folder for those that need data)
+reproduce-%: $(READY)
+	$(BIN)/python -m reproduce $* $(ARGS)
+
+reproduce: $(READY)  ## Do the studies of docs/results.md in two hours, or one: reproduce-xor (SYMLOSS_DATA=folder of their data)
 	$(BIN)/python -m reproduce $(ARGS)
 
 chaos: $(READY)  ## Kill drivers at 60 random moments, resume, and compare with an undisturbed run (ARGS="--seed 1")

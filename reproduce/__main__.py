@@ -1,4 +1,4 @@
-"""The studies of docs/results.md: `make reproduce`, or `python -m reproduce NAME...` for some of them.
+"""The studies of docs/results.md: all by `make reproduce`, one by `make reproduce-NAME` or `python -m reproduce NAME`.
 
 What is done already is kept below `runs/reproduce` and not done again. `--scale 0.1` tries a study at a tenth of its
 size; its figures are not written down then.
@@ -15,7 +15,6 @@ from pathlib import Path
 from benchmarks.record import write_table
 from reproduce import glo_claim, glo_search, methods, transfer, xor
 from reproduce.study import RESULTS, Place, Study, write_figures
-from symloss.judging.tasks.datafiles import VARIABLE
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "results.md"
 STUDIES: Mapping[str, Study] = {
@@ -24,6 +23,7 @@ STUDIES: Mapping[str, Study] = {
     "methods": methods.STUDY,
     "transfer": transfer.STUDY,
     "glo_claim": glo_claim.STUDY,
+    "glo_full": glo_claim.WHOLE,
 }
 
 
@@ -31,8 +31,8 @@ def do(name: str, place: Place) -> None:
     """Do one study, and write its figures down unless it is a try."""
     study, began = STUDIES[name], time.perf_counter()
     print(f"== {name}: {study.about}", flush=True)
-    if not study.can_run:
-        print(f"   left out: it needs data; set {VARIABLE} to their directory")
+    if missing := study.missing():
+        print(f"   left out: {missing}")
         return
     figures = study.run(place.below(name))
     for table in study.tables.values():

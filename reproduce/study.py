@@ -60,6 +60,7 @@ class Study:
         tables: name of a table in the document -> figures to rows of cells, the head first.
         draw: figures, folder of pictures -> nothing; None where there is nothing to draw.
         needs_data: whether it needs data sets that symloss does not bring.
+        needs_gpu: whether it would take days without a GPU.
     """
 
     about: str
@@ -67,11 +68,21 @@ class Study:
     tables: Mapping[str, Callable[[Mapping[str, Any]], list[list[str]]]]
     draw: Callable[[Mapping[str, Any], Path], None] | None = None
     needs_data: bool = False
+    needs_gpu: bool = False
 
-    @property
-    def can_run(self) -> bool:
-        """Whether its data are said to be here."""
-        return not self.needs_data or bool(os.environ.get(VARIABLE))
+    def missing(self) -> str:
+        """Say what it needs and does not have here; empty when it can run."""
+        if self.needs_data and not os.environ.get(VARIABLE):
+            return f"it needs data; set {VARIABLE} to their directory"
+        if self.needs_gpu and not _has_gpu():
+            return "it needs a GPU that torch can use"
+        return ""
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def make_pieces(place: Place, pieces: Iterable[Piece]) -> dict[str, Mapping[str, Any]]:

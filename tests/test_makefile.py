@@ -47,3 +47,7 @@ def test_an_old_python_is_refused_in_words(fresh):
     done = make("setup", f"PYTHON={old}", folder=fresh)
     assert done.returncode != 0
     assert not (fresh / ".venv").exists()
+
+
+def test_each_study_has_a_target(fresh):
+    assert "-m reproduce xor" in make("-n", "reproduce-xor", folder=fresh).stdout

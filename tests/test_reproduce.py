@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from benchmarks.record import rounded
-from reproduce.__main__ import DOCUMENT, STUDIES
+from reproduce.__main__ import DOCUMENT, STUDIES, do
+from reproduce.glo_claim import FIRST, FULL, LOSSES, PUBLISHED, SEEDS, pieces_of
+from reproduce.glo_claim import table_of as claim_table
 from reproduce.methods import METHODS, RANDOM, TASKS, _difference, baseline_table, draw, searches, table_of
 from reproduce.searches import best_at, told_of
 from reproduce.study import DIGITS, Place, make_pieces, mean_interval
 from reproduce.xor import alike, direction
+from symloss.judging.tasks.datafiles import VARIABLE
 from symloss.language.probing import Prober
 from symloss.language.zoo import zoo
 from symloss.running.config import read_experiment
@@ -45,6 +48,33 @@ def test_pieces_are_made_once(tmp_path: Path) -> None:
     found = make_pieces(place, [("old", mean_interval, {"values": [9.0]}), ("new", make_piece, {"value": 2})])
     assert found == {"old": {"a": 1}, "new": {"value": 2}}
     assert json.loads((tmp_path / "study" / "new.json").read_text()) == {"value": 2}
+
+
+def test_a_study_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert not STUDIES["xor"].missing()
+    assert VARIABLE in STUDIES["methods"].missing()
+    monkeypatch.setenv(VARIABLE, ".")
+    assert not STUDIES["methods"].missing()
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    do("glo_full", Place(Path("nowhere")))
+    assert "left out: it needs a GPU" in capsys.readouterr().out
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert not STUDIES["glo_full"].missing()
+
+
+def test_the_claim_is_trained_alike_at_both_lengths() -> None:
+    best = dict.fromkeys(LOSSES, PUBLISHED) | {LOSSES[0]: 0.1}
+    for length in (FIRST, FULL):
+        pieces = pieces_of(length, Place(Path()), best)
+        assert len({name for name, _, _ in pieces}) == len(pieces) == SEEDS * (len(LOSSES) + 1)
+        assert all(each["steps"] == list(length.steps) for _, _, each in pieces)
+        assert {each["task"]["device"] for _, _, each in pieces} == {length.device}
+        figures = {"best_rates": best, "tested": {name: {"accuracy": {"2": 0.5}} for name, _, _ in pieces}}
+        rows = claim_table(figures)
+        assert [row[:2] for row in rows[1:]] == [
+            *(["published, 0.01", loss] for loss in LOSSES), *([f"tuned, {best[loss]:g}", loss] for loss in LOSSES)
+        ]  # fmt: skip
 
 
 def make_piece(value: int) -> dict[str, int]:
