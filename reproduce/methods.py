@@ -1,17 +1,18 @@
 """Which search is worth its cost: all methods, the same number of training steps, several seeds, four tasks.
 
 Each winner, chosen on validation, trains again on fresh seeds beside tuned published losses; random search is what
-every other method must beat.
+every other method must beat. All methods are compared seed by seed: a seed's trainings have the same initial weights
+and mini-batches whoever searches, which moves all of its searches alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import ttest_ind
+from scipy.stats import rankdata, ttest_1samp, wilcoxon
 
 from reproduce.searches import best_at, search_once
 from reproduce.study import Piece, Place, Study, in_words, make_pieces, mean_interval
@@ -144,17 +145,51 @@ def finals(place: Place, task: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
     """Lay out what each method came to on each task, and against random search."""
-    rows = [["task", "method", "seeds", "best on validation", "winners on test", "against random search", "a search"]]
+    head = ["task", "method", "seeds", "best on validation", "against random search"]
+    rows = [[*head, "winners on test", "against random search", "a search"]]
     for task, own in tasks_of(figures):
-        reference = _means(own, RANDOM)
         for method, searched in own["searches"].items():
-            validation = mean_interval([each["curve"][-1][2] for each in searched if each["curve"]])
-            test = _means(own, method)
             seconds = f"{np.median([each['seconds'] for each in searched]):.0f} s"
-            against = "the reference" if method == RANDOM else _difference(test, reference)
-            cells = [task, method, str(len(searched)), in_words(*validation), in_words(*mean_interval(test))]
-            rows.append([*cells, against, seconds])
+            cells = [cell for of in (on_validation, on_test) for cell in _beside_random(of, own, method)]
+            rows.append([task, method, str(len(searched)), *cells, seconds])
     return rows
+
+
+def _beside_random(of: Callable[[Any, str], dict[int, float]], own: Any, method: str) -> list[str]:
+    values = of(own, method)
+    if not values:
+        return ["none", ""]
+    against = "the reference" if method == RANDOM else difference(values, of(own, RANDOM))
+    return [in_words(*mean_interval(list(values.values()))), against]
+
+
+def overall_table(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out how each method stands over all tasks and seeds: its mean rank, and how often it beats random search.
+
+    p is Wilcoxon's, of the differences from random search on test, each in units of its task's spread.
+    """
+    rows = [["method", "mean rank on validation", "mean rank on test", "test: better, equal, worse than random", "p"]]
+    valid, test = (_standard(figures, of) for of in (on_validation, on_test))
+    for place, method in enumerate(METHODS):
+        ranks = [f"{rankdata(-each, axis=1)[:, place].mean():.1f}" for each in (valid, test)]
+        if method == RANDOM:
+            rows.append([method, *ranks, "the reference", ""])
+            continue
+        gains = test[:, place] - test[:, 0]
+        counts = ", ".join(str(int(np.sum(np.sign(gains) == sign))) for sign in (1, 0, -1))
+        rows.append([method, *ranks, counts, f"{wilcoxon(gains).pvalue:.2f}" if gains.any() else "1"])
+    return rows
+
+
+def _standard(figures: Mapping[str, Any], of: Callable[[Any, str], dict[int, float]]) -> Any:
+    """Return (tasks x seeds, methods) values in units of each task's spread; seeds that a method lacks are left out."""
+    rows = list[Any]()
+    for _, own in tasks_of(figures):
+        values = [of(own, method) for method in METHODS]
+        seeds = sorted(set[int].intersection(*(set(each) for each in values)))
+        block = np.array([[each[seed] for each in values] for seed in seeds])
+        rows.append(block / (block - block.mean(1, keepdims=True)).std())
+    return np.concatenate(rows)
 
 
 def baseline_table(figures: Mapping[str, Any]) -> list[list[str]]:
@@ -172,20 +207,26 @@ def tasks_of(figures: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(name, each) for name, each in figures.items() if isinstance(each, Mapping) and "searches" in each]
 
 
-def _means(own: Mapping[str, Any], method: str) -> list[float]:
-    """Return the mean on the test set of each of a method's winners."""
-    names = [name for name in own["winners"] if name.rpartition(" ")[0] == method]
-    return [float(np.mean(own["test"][name])) for name in names if own["test"][name]]
+def on_validation(own: Mapping[str, Any], method: str) -> dict[int, float]:
+    """Return search seed -> the best fitness of a method's search."""
+    return {seed: each["curve"][-1][2] for seed, each in enumerate(own["searches"][method], 1) if each["curve"]}
 
 
-def _difference(test: list[float], reference: list[float]) -> str:
-    """Word the difference of two means over search seeds with its interval by Welch's test: seeds are few."""
-    if min(len(test), len(reference)) < ENOUGH:
+def on_test(own: Mapping[str, Any], method: str) -> dict[int, float]:
+    """Return search seed -> the mean on the test set of the winner of a method's search."""
+    seeds = range(1, len(own["searches"][method]) + 1)
+    tested = {seed: own["test"].get(f"{method} {seed}") for seed in seeds}
+    return {seed: float(np.mean(values)) for seed, values in tested.items() if values}
+
+
+def difference(values: Mapping[int, float], reference: Mapping[int, float]) -> str:
+    """Word the mean difference of searches with the same seed, with its interval by the paired t-test."""
+    gains = np.array([values[seed] - reference[seed] for seed in values if seed in reference])
+    if len(gains) < ENOUGH:
         return "too few seeds"
-    result = ttest_ind(test, reference, equal_var=False)
-    low, high = result.confidence_interval(0.95)
+    low, high = (gains[0], gains[0]) if np.ptp(gains) == 0 else ttest_1samp(gains, 0).confidence_interval(0.95)
     stands = "better" if low > 0 else "worse" if high < 0 else "within noise"
-    return f"{np.mean(test) - np.mean(reference):+.4f} ({low:+.4f} to {high:+.4f}): {stands}"
+    return f"{gains.mean():+.4f} ({low:+.4f} to {high:+.4f}): {stands}"
 
 
 def draw(figures: Mapping[str, Any], folder: Path) -> None:
@@ -216,5 +257,9 @@ def _draw_one(axes: Any, grid: Any, method: str, curves: list[Any]) -> None:
 
 
 STUDY = Study(
-    "all methods at equal cost", run, {"methods": table_of, "baselines": baseline_table}, draw, needs_data=True
+    "all methods at equal cost",
+    run,
+    {"methods": table_of, "methods_overall": overall_table, "baselines": baseline_table},
+    draw,
+    needs_data=True,
 )

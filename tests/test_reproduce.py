@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,19 @@ from benchmarks.record import rounded
 from reproduce.__main__ import DOCUMENT, STUDIES, do
 from reproduce.glo_claim import FIRST, FULL, LOSSES, PUBLISHED, SEEDS, pieces_of
 from reproduce.glo_claim import table_of as claim_table
-from reproduce.methods import METHODS, RANDOM, TASKS, _difference, baseline_table, draw, searches, table_of
+from reproduce.methods import (
+    METHODS,
+    RANDOM,
+    TASKS,
+    baseline_table,
+    difference,
+    draw,
+    on_test,
+    on_validation,
+    overall_table,
+    searches,
+    table_of,
+)
 from reproduce.searches import best_at, told_of
 from reproduce.study import DIGITS, Place, make_pieces, mean_interval
 from reproduce.xor import alike, direction
@@ -95,35 +108,55 @@ def test_every_method_and_task_of_the_study_is_one_that_can_be_asked_for() -> No
         assert len(wholes) == 2
 
 
-FIGURES = {
-    "noisy digits": {
-        "searches": {
-            "random": [{"curve": [[0, 10, 0.8 + seed / 100]], "steps": 20, "seconds": 3.0} for seed in range(3)],
-            "evolution": [{"curve": [[0, 10, 0.9 + seed / 100]], "steps": 20, "seconds": 4.0} for seed in range(3)],
-        },
-        "winners": {f"{method} {seed}": "-t*p" for method in ("random", "evolution") for seed in (1, 2, 3)},
-        "test": {"gce": [0.85, 0.86]}
-        | {f"random {seed}": [0.8, 0.8 + seed / 100] for seed in (1, 2, 3)}
-        | {f"evolution {seed}": [0.9, 0.9 + seed / 100] for seed in (1, 2, 3)},
-    }
-}
+def made_figures() -> dict[str, Any]:
+    """Return a study's figures in which evolution is better, nsga2 equal, and all else worse than random search."""
+    gains = dict.fromkeys(METHODS, -0.05) | {RANDOM: 0.0, "evolution": 0.1, "nsga2": 0.0}
+    searches, test = {}, {"gce": [0.85, 0.86]}
+    for method, gain in gains.items():
+        best = [0.8 + gain * (1 + seed / 100) for seed in (1, 2, 3)]
+        searches[method] = [{"curve": [[0, 10, each]], "steps": 20, "seconds": 3.0} for each in best]
+        test |= {f"{method} {seed}": [each - 0.01, each + 0.01] for seed, each in enumerate(best, 1)}
+    winners = {name: "-t*p" for name in test if name != "gce"}
+    return {"noisy digits": {"searches": searches, "winners": winners, "test": test}}
 
 
 def test_methods_are_laid_out_against_random_search(tmp_path: Path) -> None:
-    head, first, second = table_of(FIGURES)
-    assert len(head) == len(first) == len(second)
-    assert first[5] == "the reference"
-    assert second[5].startswith("+0.1000 (")
-    assert second[5].endswith("better")
-    assert baseline_table(FIGURES)[1][:2] == ["noisy digits", "gce"]
-    draw(FIGURES, tmp_path)
+    figures = made_figures()
+    head, *rows = table_of(figures)
+    said = {row[1]: row for row in rows}
+    assert {len(row) for row in rows} == {len(head)}
+    for column in (4, 6):
+        assert said[RANDOM][column] == "the reference"
+        assert said["evolution"][column].startswith("+0.1020 (")
+        assert said["evolution"][column].endswith("better")
+        assert said["nsga2"][column] == "+0.0000 (+0.0000 to +0.0000): within noise"
+        assert said["taylor"][column].endswith("worse")
+    assert baseline_table(figures)[1][:2] == ["noisy digits", "gce"]
+    draw(figures, tmp_path)
     assert (tmp_path / "methods.png").stat().st_size > 10_000
 
 
+def test_methods_stand_over_all_tasks_by_rank() -> None:
+    said = {row[0]: row[1:] for row in overall_table(made_figures())[1:]}
+    assert said["evolution"] == ["1.0", "1.0", "3, 0, 0", "0.25"]
+    assert said[RANDOM] == ["2.5", "2.5", "the reference", ""]
+    assert said["nsga2"] == ["2.5", "2.5", "0, 3, 0", "1"]
+    assert said["taylor"][2] == "0, 0, 3"
+
+
+def test_a_search_without_a_winner_is_left_out() -> None:
+    figures = made_figures()
+    own = figures["noisy digits"]
+    own["searches"]["evolution"][0]["curve"], own["test"]["evolution 1"] = [], []
+    assert on_validation(own, "evolution").keys() == on_test(own, "evolution").keys() == {2, 3}
+    assert next(row for row in table_of(figures) if row[1] == "evolution")[4] == "too few seeds"
+    assert next(row for row in overall_table(figures) if row[0] == "evolution")[3] == "2, 0, 0"
+
+
 def test_two_seeds_say_nothing_and_noise_is_called_noise() -> None:
-    assert _difference([0.9, 0.9], [0.1, 0.1]) == "too few seeds"
-    assert _difference([0.9, 0.7, 0.8], [0.75, 0.8, 0.85]).endswith("within noise")
-    assert _difference([0.1, 0.11, 0.12], [0.9, 0.91, 0.92]).endswith("worse")
+    assert difference({1: 0.9, 2: 0.9}, {1: 0.1, 2: 0.1}) == "too few seeds"
+    assert difference({1: 0.9, 2: 0.7, 3: 0.8}, {1: 0.75, 2: 0.8, 3: 0.85}).endswith("within noise")
+    assert difference({1: 0.1, 2: 0.11, 3: 0.12}, {3: 0.9, 2: 0.91, 1: 0.92}).endswith("worse")
 
 
 @pytest.mark.parametrize(
