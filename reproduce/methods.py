@@ -8,10 +8,12 @@ and mini-batches whoever searches, which moves all of its searches alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import rankdata, ttest_1samp, wilcoxon
 
 from reproduce.searches import best_at, search_once
@@ -23,9 +25,11 @@ from symloss.running.costs import Price
 from symloss.running.observer import Silent
 from symloss.running.proof.comparing import Trying
 from symloss.running.proof.transferring import Ground, transfer_formulas
+from symloss.running.proof.verdict import p_words
 from symloss.running.session import Crew
 
 RANDOM = "random"
+DEFAULT = "evolution"  # what a search is where an experiment names none
 POINTS = 20  # of a curve
 ENOUGH = 3  # seeds for an interval of a difference
 BATCH = {"population": 60, "elites": 4}
@@ -148,7 +152,7 @@ def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
     head = ["task", "method", "seeds", "best on validation", "against random search"]
     rows = [[*head, "winners on test", "against random search", "a search"]]
     for task, own in tasks_of(figures):
-        for method, searched in own["searches"].items():
+        for method, searched in in_order(own):
             seconds = f"{np.median([each['seconds'] for each in searched]):.0f} s"
             cells = [cell for of in (on_validation, on_test) for cell in _beside_random(of, own, method)]
             rows.append([task, method, str(len(searched)), *cells, seconds])
@@ -163,27 +167,30 @@ def _beside_random(of: Callable[[Any, str], dict[int, float]], own: Any, method:
     return [in_words(*mean_interval(list(values.values()))), against]
 
 
-def overall_table(figures: Mapping[str, Any]) -> list[list[str]]:
-    """Lay out how each method stands over all tasks and seeds: its mean rank, and how often it beats random search.
+def overall_table(figures: Mapping[str, Any], reference: str = RANDOM) -> list[list[str]]:
+    """Lay out how each method stands over all tasks and seeds: its mean rank, and how often it beats another method.
 
-    p is Wilcoxon's, of the differences from random search on test, each in units of its task's spread.
+    The probability is Wilcoxon's, of the differences from that method, each in units of its task's spread.
     """
-    rows = [["method", "mean rank on validation", "mean rank on test", "test: better, equal, worse than random", "p"]]
-    valid, test = (_standard(figures, of) for of in (on_validation, on_test))
-    for place, method in enumerate(METHODS):
-        ranks = [f"{rankdata(-each, axis=1)[:, place].mean():.1f}" for each in (valid, test)]
-        if method == RANDOM:
-            rows.append([method, *ranks, "the reference", ""])
-            continue
-        gains = test[:, place] - test[:, 0]
-        counts = ", ".join(str(int(np.sum(np.sign(gains) == sign))) for sign in (1, 0, -1))
-        rows.append([method, *ranks, counts, f"{wilcoxon(gains).pvalue:.2f}" if gains.any() else "1"])
+    rows = [["method"], *([method] for method in METHODS)]
+    for part, of in (("validation", on_validation), ("test", on_test)):
+        values = _standard(figures, of)
+        ranks = rankdata(-values, axis=1).mean(0)
+        other = values[:, list(METHODS).index(reference)]
+        rows[0] += [f"mean rank on {part}", f"{part}: better, equal, worse than {reference}", "by chance"]
+        for row, rank, own in zip(rows[1:], ranks, values.T, strict=True):
+            row += [f"{rank:.1f}", *(("the reference", "") if row[0] == reference else _gains(own - other))]
     return rows
 
 
-def _standard(figures: Mapping[str, Any], of: Callable[[Any, str], dict[int, float]]) -> Any:
+def _gains(gains: NDArray[np.float64]) -> tuple[str, str]:
+    counts = ", ".join(str(int(np.sum(np.sign(gains) == sign))) for sign in (1, 0, -1))
+    return counts, p_words(float(wilcoxon(gains).pvalue) if gains.any() else 1.0)
+
+
+def _standard(figures: Mapping[str, Any], of: Callable[[Any, str], dict[int, float]]) -> NDArray[np.float64]:
     """Return (tasks x seeds, methods) values in units of each task's spread; seeds that a method lacks are left out."""
-    rows = list[Any]()
+    rows = list[NDArray[np.float64]]()
     for _, own in tasks_of(figures):
         values = [of(own, method) for method in METHODS]
         seeds = sorted(set[int].intersection(*(set(each) for each in values)))
@@ -203,8 +210,13 @@ def baseline_table(figures: Mapping[str, Any]) -> list[list[str]]:
 
 
 def tasks_of(figures: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return the tasks of a record of figures."""
-    return [(name, each) for name, each in figures.items() if isinstance(each, Mapping) and "searches" in each]
+    """Return the tasks of a record of figures, in the study's order."""
+    return [(name, figures[name]) for name in TASKS if name in figures]
+
+
+def in_order(own: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return method and searches, in the study's order."""
+    return [(method, own["searches"][method]) for method in METHODS]
 
 
 def on_validation(own: Mapping[str, Any], method: str) -> dict[int, float]:
@@ -234,32 +246,43 @@ def draw(figures: Mapping[str, Any], folder: Path) -> None:
     from symloss.telling.plot import canvas
 
     shown = tasks_of(figures)
-    with canvas(folder / "methods.png", (5.2 * len(shown), 4.4), len(shown)) as (figure, panels):
+    with canvas(folder / "methods.png", (4.6 * len(shown), 4.4), len(shown)) as (figure, panels):
         for axes, (task, own) in zip(panels, shown, strict=True):
             end = max(each["steps"] for searched in own["searches"].values() for each in searched)
             grid = np.linspace(end / POINTS, end, POINTS)
-            for method, searched in own["searches"].items():
+            halfway = [
                 _draw_one(axes, grid, method, [each["curve"] for each in searched])
+                for method, searched in in_order(own)
+            ]
+            axes.set_ylim(bottom=min(halfway))  # how poor the first few are would hide all that follows
             axes.set_title(task, fontsize="medium")
-            axes.set_xlabel("training steps")
-            axes.set_ylabel("best fitness on validation")
+            axes.set_xlabel("thousand training steps")
+            axes.locator_params(axis="x", nbins=5)
+        panels[0].set_ylabel("best fitness on validation")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
 
 
-def _draw_one(axes: Any, grid: Any, method: str, curves: list[Any]) -> None:
+def _draw_one(axes: Any, grid: NDArray[np.float64], method: str, curves: list[Any]) -> float:
+    """Draw a method, and return the lower end of its interval after half of the cost."""
     values = [[best_at(curve, steps) for curve in curves] for steps in grid]
     known = [place for place, own in enumerate(values) if None not in own]
     bands = [mean_interval([value for value in values[place] if value is not None], 500) for place in known]
     style = {"color": "black", "linestyle": "--"} if method == RANDOM else {}
-    (line,) = axes.plot(grid[known], [mean for mean, _, _ in bands], label=method, linewidth=1.5, **style)
+    (line,) = axes.plot(grid[known] / 1000, [mean for mean, _, _ in bands], label=method, linewidth=1.5, **style)
     low, high = [low for _, low, _ in bands], [high for _, _, high in bands]
-    axes.fill_between(grid[known], low, high, color=line.get_color(), alpha=0.12, linewidth=0)
+    axes.fill_between(grid[known] / 1000, low, high, color=line.get_color(), alpha=0.07, linewidth=0)
+    return low[len(low) // 2]
 
 
 STUDY = Study(
     "all methods at equal cost",
     run,
-    {"methods": table_of, "methods_overall": overall_table, "baselines": baseline_table},
+    {
+        "methods": table_of,
+        "methods_overall": overall_table,
+        "methods_default": partial(overall_table, reference=DEFAULT),
+        "baselines": baseline_table,
+    },
     draw,
     needs_data=True,
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reproduce.study import Piece, Place, Study, in_words, make_pieces, mean_interval
+from reproduce.study import Piece, Place, Study, brief, in_words, make_pieces, mean_interval
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
 from symloss.running.observer import Silent
@@ -91,11 +91,18 @@ def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
     """Lay out the mean on the test set of each formula on each ground."""
     names = [*figures["formulas"], *RIVALS]
     rows = [["task", *names]]
-    by_label = {file_of(label): label for label in GROUNDS}
-    for piece, each in figures["grounds"].items():
-        cells = [in_words(*mean_interval(each["test"][name]), 3) if each["test"].get(name) else "-" for name in names]
-        rows.append([by_label[piece], *cells])
+    for label in GROUNDS:
+        test = figures["grounds"][file_of(label)]["test"]
+        cells = [in_words(*mean_interval(test[name]), 3) if test.get(name) else "-" for name in names]
+        rows.append([label, *cells])
     return rows
 
 
-STUDY = Study("winners on other tasks", run, {"transfer": table_of}, needs_data=True)
+def formula_table(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out the formulas that are tried."""
+    return [["found by", "formula"], *([name, f"`{brief(text)}`"] for name, text in figures["formulas"].items())]
+
+
+STUDY = Study(
+    "winners on other tasks", run, {"transfer_formulas": formula_table, "transfer": table_of}, needs_data=True
+)
