@@ -101,7 +101,8 @@ def test_numbers_carried_through_a_formula_are_torchs(slot: str) -> None:
     @given(formulas(slot))
     def agree(formula: Formula) -> None:
         found = prober.respond(list(prefix(formula.node)), formula.text)
-        value, slope = by_torch(formula, probes)
+        with np.errstate(all="ignore"):  # as whoever looks does: exp(t/p) is infinite where t is not moving
+            value, slope = by_torch(formula, probes)
         slope = np.zeros(probes.points) if slope is None else slope
         sound = np.isfinite(value) & np.isfinite(slope) & (np.abs(slope) < 1e100)
         assert np.allclose(found.values[sound], value[sound], rtol=1e-8, atol=1e-8)
