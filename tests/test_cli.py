@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import click
@@ -267,6 +268,20 @@ def test_a_run_is_not_of_another_slot(call, tmp_path, monkeypatch):
     status, out, err = call("show", str(tmp_path), "--slot", "regression")
     assert (status, out) == (2, "")
     assert "of the slot classification, not regression" in err
+
+
+def test_a_reader_of_stderr_that_has_gone_changes_no_status(call, monkeypatch, tmp_path):
+    class Gone(StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    def forced(*_):
+        raise ForcedExit(130, tmp_path / "run")
+
+    monkeypatch.setattr("symloss.running.run.search", forced)
+    monkeypatch.setattr("sys.stderr", Gone())
+    assert call("search", "noisy_digits", "--quiet")[0] == 130
+    assert call("show", "focla")[0] == 2
 
 
 def test_a_forced_end_says_how_to_go_on(call, monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import symloss
-from symloss.errors import RunError
+from symloss.errors import DiskError, RunError
 from symloss.language.formula import parse
 from symloss.language.lossfile import read_loss
 from symloss.telling.export import write_export
@@ -84,3 +84,15 @@ def test_a_place_that_cannot_be_written_is_said(kind, place, said, tmp_path, mon
     with pytest.raises(RunError, match=re.escape(said)):
         write_export(find_target("gce"), kind, tmp_path.relative_to(tmp_path) / place)
     assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_disk_that_is_full_leaves_no_folder_without_files(tmp_path, monkeypatch):
+    def full(path, _):
+        raise DiskError(f"{path} cannot be written")
+
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setattr("symloss.telling.export.write_whole", full)
+    for name in ("new", "mine"):
+        with pytest.raises(DiskError):
+            write_export(find_target("gce"), "huggingface", tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

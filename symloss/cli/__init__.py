@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import click
@@ -16,6 +16,7 @@ import click
 from symloss import __version__
 from symloss.errors import PausedError, SymlossError, unknown, visible_lines
 from symloss.interrupts import Interrupts
+from symloss.notices import to_stderr
 
 
 class Entry(NamedTuple):
@@ -128,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: without the program's name; None takes them from the process.
     """
     if sys.stdout is None:  # closed by the caller
-        click.echo("symloss: standard output is closed, so no answer can be written.", err=True)
+        to_stderr("symloss: standard output is closed, so no answer can be written.")
         sys.exit(1)
     with Interrupts(patient=False) as interrupts:
         sys.exit(_answer(arguments, interrupts))
@@ -142,10 +143,10 @@ def _answer(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
         error.show()
         status = 2
     except SymlossError as error:
-        _say(visible_lines(str(error)))
+        to_stderr(f"symloss: {visible_lines(str(error))}")
         status = PAUSED if isinstance(error, PausedError) else 2
     except (KeyboardInterrupt, click.Abort):
-        _say("stopped")
+        to_stderr("symloss: stopped")
         return interrupts.status()
     except (_GoneError, BrokenPipeError):
         _drop_output()
@@ -154,16 +155,11 @@ def _answer(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
         if error.errno not in UNWRITABLE or error.filename is not None:  # a fault, and not of standard output
             raise
         _drop_output()
-        _say(f"the answer cannot be written to standard output: {error}.")
+        to_stderr(f"symloss: the answer cannot be written to standard output: {error}.")
         status = 1
     if interrupts.heard is not None:  # while the answer of a run that is saved was on its way
         return interrupts.status()
     return status if isinstance(status, int) else 0
-
-
-def _say(line: str) -> None:
-    with suppress(OSError, ValueError):  # stderr may be full, or its reader gone: the exit status still tells
-        click.echo(f"symloss: {line}", err=True)
 
 
 def _drop_output() -> None:

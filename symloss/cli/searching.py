@@ -9,6 +9,7 @@ import click
 
 from symloss.cli.options import answer, run_options
 from symloss.interrupts import Interrupts
+from symloss.notices import to_stderr
 
 if TYPE_CHECKING:
     from symloss.running.observer import Observer
@@ -81,7 +82,7 @@ def watched(quiet: bool, with_report: bool) -> Iterator["Observer"]:
             return
         from symloss.telling.report.keeper import reporting
 
-        with reporting(observer, lambda line: click.echo(f"symloss: {line}", err=True)) as both:
+        with reporting(observer, lambda line: to_stderr(f"symloss: {line}")) as both:
             yield both
 
 
@@ -100,7 +101,7 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except ForcedExit as ended:
-        click.echo(f"stopped at once; go on with: symloss resume {ended.directory}", err=True)
+        to_stderr(f"stopped at once; go on with: symloss resume {ended.directory}")
         raise
 
 
@@ -113,9 +114,7 @@ def tracked(trackers: tuple[str, ...], screen: "Observer", run: Path | None = No
         return
     from symloss.adapters.tracking import track
 
-    with track(
-        *trackers, run=folder, beside=screen, warn=lambda line: click.echo(f"symloss: {line}", err=True)
-    ) as both:
+    with track(*trackers, run=folder, beside=screen, warn=lambda line: to_stderr(f"symloss: {line}")) as both:
         yield both
 
 
@@ -134,7 +133,7 @@ def tell(result: "RunResult", as_json: bool) -> None:
     summary = summarise_run(result.directory)
     answer(summary, as_json, lambda: run_text(summary))
     if result.interrupted is not None:
-        click.echo(f"stopped; go on with: symloss resume {result.directory}", err=True)
+        to_stderr(f"stopped; go on with: symloss resume {result.directory}")
         click.get_current_context().exit(128 + result.interrupted)
     if result.progress.fitness is None:
         click.get_current_context().exit(1)

@@ -13,6 +13,7 @@ from symloss.cli.options import (
     set_option,
     workers_option,
 )
+from symloss.notices import to_stderr
 
 
 @click.command("transfer", cls=FormulaCommand)
@@ -56,6 +57,6 @@ def transfer_command(
     with watching(quiet) as observer:
         found = transfer_target(target, tasks, against, changes, out, output, Crew(workers, address), observer)
     if found is None:
-        click.echo("stopped; the same command goes on where it was", err=True)
+        to_stderr("stopped; the same command goes on where it was")
         raise click.Abort
     answer(found.document(), as_json, lambda: transfer_text(found, result_folder(target, out)))

@@ -6,10 +6,11 @@ A formula from a stranger cannot smuggle code into a file: it is printed anew fr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from symloss.errors import RunError, unknown
+from symloss.errors import RunError, SymlossError, unknown
 from symloss.language.files import write_whole
 from symloss.language.lossfile import MAX_BYTES, loss_text
 from symloss.language.slots import SLOTS
@@ -164,11 +165,18 @@ def write_export(target: Target, kind: str, output: Path) -> list[Path]:
 
 
 def _write_folder(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{folder} cannot be made a directory: {error}.") from error
-    return [_write_file(folder / name, text) for name, text in files.items()]
+    try:
+        return [_write_file(folder / name, text) for name, text in files.items()]
+    except SymlossError:
+        if made:
+            with suppress(OSError):  # it holds files already
+                folder.rmdir()
+        raise
 
 
 def check_writable(path: Path) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import visible
+from symloss.notices import to_stderr
 from symloss.running.observer import Observer, Progress, Silent
 from symloss.running.wording import duration, progress_line, progress_lines
 
@@ -49,7 +50,7 @@ class LogLines:
     """
 
     def __init__(self, write: Callable[[str], Any] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._write = write or _to_stderr
+        self._write = write or (lambda line: to_stderr(visible(line)))
         self._clock = clock
         self._last = clock()
 
@@ -145,10 +146,3 @@ class LiveScreen:
         shown = [] if self._progress is None else progress_lines(self._progress)
         lines = [*shown, *([self._finals] if self._finals else [])]
         return Panel(Text("\n".join(lines)), title=Text(self._title), title_align="left", padding=(0, 1))
-
-
-def _to_stderr(line: str) -> None:
-    # None, closed or full, or its reader has gone: a run does not end because nobody watches it.
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(visible(line) + "\n")
-        sys.stderr.flush()
