@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 # Seconds for computer algebra: what a run's candidates take to be ranked, a million of them, leaves less.
-OF_FORMULA, OF_RUN = 5.0, 2.0
+OF_FORMULA, OF_RUN = 5.0, 1.5
 
 
 @click.command("show", cls=FormulaCommand)
@@ -33,7 +33,7 @@ def show_command(target: str, classes: int, quick: bool, explain: bool, slot: st
     closest published relative, each with how sure that is. A run: outcomes, front, finals, and its winner's formula.
 
     The numbers take a second or two. Closed forms come last: computer algebra works beside them in a process of its
-    own, which is stopped after 5 seconds, a run's after 2; --quick leaves it out.
+    own, which is stopped after 5 seconds, a run's after 1.5; --quick leaves it out.
     """
     from symloss.telling.target import check_slot, find_target, is_run
 
