@@ -18,6 +18,11 @@ def notice(line: str) -> None:
     _LOG.warning("symloss: %s", visible_lines(line))
 
 
+def say(line: str) -> None:
+    """Write a line to stderr as symloss's own."""
+    to_stderr(f"symloss: {line}")
+
+
 def to_stderr(line: str) -> None:
     """Write a line to stderr, or nowhere: where that is None, closed, full or without a reader, work goes on."""
     with suppress(OSError, ValueError, AttributeError):

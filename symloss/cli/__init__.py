@@ -16,7 +16,7 @@ import click
 from symloss import __version__
 from symloss.errors import PausedError, SymlossError, unknown, visible_lines
 from symloss.interrupts import Interrupts
-from symloss.notices import to_stderr
+from symloss.notices import say
 
 
 class Entry(NamedTuple):
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: without the program's name; None takes them from the process.
     """
     if sys.stdout is None:  # closed by the caller
-        to_stderr("symloss: standard output is closed, so no answer can be written.")
+        say("standard output is closed, so no answer can be written.")
         sys.exit(1)
     with Interrupts(patient=False) as interrupts:
         sys.exit(_answer(arguments, interrupts))
@@ -143,10 +143,10 @@ def _answer(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
         error.show()
         status = 2
     except SymlossError as error:
-        to_stderr(f"symloss: {visible_lines(str(error))}")
+        say(visible_lines(str(error)))
         status = PAUSED if isinstance(error, PausedError) else 2
     except (KeyboardInterrupt, click.Abort):
-        to_stderr("symloss: stopped")
+        say("stopped")
         return interrupts.status()
     except (_GoneError, BrokenPipeError):
         _drop_output()
@@ -155,7 +155,7 @@ def _answer(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
         if error.errno not in UNWRITABLE or error.filename is not None:  # a fault, and not of standard output
             raise
         _drop_output()
-        to_stderr(f"symloss: the answer cannot be written to standard output: {error}.")
+        say(f"the answer cannot be written to standard output: {error}.")
         status = 1
     if interrupts.heard is not None:  # while the answer of a run that is saved was on its way
         return interrupts.status()

@@ -9,7 +9,7 @@ import click
 
 from symloss.cli.options import answer, run_options
 from symloss.interrupts import Interrupts
-from symloss.notices import to_stderr
+from symloss.notices import say, to_stderr
 
 if TYPE_CHECKING:
     from symloss.running.observer import Observer
@@ -82,7 +82,7 @@ def watched(quiet: bool, with_report: bool) -> Iterator["Observer"]:
             return
         from symloss.telling.report.keeper import reporting
 
-        with reporting(observer, lambda line: to_stderr(f"symloss: {line}")) as both:
+        with reporting(observer, say) as both:
             yield both
 
 
@@ -114,7 +114,7 @@ def tracked(trackers: tuple[str, ...], screen: "Observer", run: Path | None = No
         return
     from symloss.adapters.tracking import track
 
-    with track(*trackers, run=folder, beside=screen, warn=lambda line: to_stderr(f"symloss: {line}")) as both:
+    with track(*trackers, run=folder, beside=screen, warn=say) as both:
         yield both
 
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from symloss.telling.target import Target
 
 
-# Seconds for computer algebra: what a run's candidates take to be ranked, a million of them, leaves less.
-OF_FORMULA, OF_RUN = 5.0, 1.5
+OF_RUN = 1.5  # seconds for the algebra of a run's winner: a million candidates take some time to be ranked
 
 
 @click.command("show", cls=FormulaCommand)
@@ -35,6 +34,7 @@ def show_command(target: str, classes: int, quick: bool, explain: bool, slot: st
     The numbers take a second or two. Closed forms come last: computer algebra works beside them in a process of its
     own, which is stopped after 5 seconds, a run's after 1.5; --quick leaves it out.
     """
+    from symloss.telling.symbolic.child import LIMIT
     from symloss.telling.target import check_slot, find_target, is_run
 
     if is_run(target):
@@ -51,7 +51,7 @@ def show_command(target: str, classes: int, quick: bool, explain: bool, slot: st
         if as_json:
             answer({**summary, "winner": document}, as_json, str)
         return
-    document = _tell(find_target(target, slot), classes, None if quick else OF_FORMULA, explain, not as_json)
+    document = _tell(find_target(target, slot), classes, None if quick else LIMIT, explain, not as_json)
     if as_json:
         answer(document, as_json, str)
 
