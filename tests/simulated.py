@@ -60,6 +60,7 @@ class SimulatedActors:
         deadly: texts of candidates that kill their worker half through.
         hanging: texts of candidates that do not end.
         startup: seconds from taking on an actor until it is ready.
+        mail: seconds that an answer is under way; what is under way when its actor dies is lost.
         killer: seconds between two kills of a random actor, drawn one after the other; none without.
         places: actors that have room; others wait for ever.
         counting: whether the real time that the driver takes passes, too.
@@ -75,6 +76,7 @@ class SimulatedActors:
         deadly: Sequence[str] = (),
         hanging: Sequence[str] = (),
         startup: float = 3.0,
+        mail: float = 0.0,
         killer: Iterator[float] | None = None,
         places: int = 10**6,
         counting: bool = False,
@@ -84,7 +86,7 @@ class SimulatedActors:
         seed: int = 0,
     ) -> None:
         self.score, self.seconds, self.deadly, self.hanging = score, seconds, deadly, hanging
-        self.startup, self.room, self.counting = startup, places, counting
+        self.startup, self.mail, self.room, self.counting = startup, mail, places, counting
         self.facts, self.ready, self.resident = facts, ready, resident
         self.asked: list[Any] = []  # jobs
         self.kills = self.taken = 0
@@ -129,7 +131,7 @@ class SimulatedActors:
             actor.line.append(asked)
             actor.free = asked.ends
             if asked.ends < NEVER:
-                self._plan(asked.ends, asked)
+                self._plan(asked.ends + self.mail, asked)
         return asked
 
     def wait(self, asked: Sequence[Asked], timeout: float) -> list[Asked]:

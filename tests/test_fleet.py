@@ -153,6 +153,24 @@ def test_a_worker_that_dies_at_rest_harms_no_job() -> None:
     assert (fleet.mishaps.lost, fleet.mishaps.retried) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("count", "lost"),
+    [
+        (1, LIVES),
+        # Its neighbour's answer is lost, which seems to be at fault until it comes through: that death is nobody's.
+        (20, 1 + 2 * LIVES),
+    ],
+)
+def test_who_kills_before_the_answer_before_it_is_sent_is_found_out(count: int, lost: int) -> None:
+    deadly = count // 2
+    actors = SimulatedActors(score, lambda job: 0.0 if job.number == deadly else 1.0, ["deadly"], mail=0.01)
+    fleet = crew(actors, 2)
+    found = ends(fleet, jobs(count, size=1, odd={deadly: "deadly"}))
+    assert {number for number, end in found.items() if end != FINE[number]} == {deadly}
+    assert found[deadly] == (State.CRASHED, "quarantined: its worker died each time that it trained alone")
+    assert (fleet.mishaps.lost, fleet.mishaps.quarantined) == (lost, 1)
+
+
 def test_a_fleet_goes_on_when_half_of_its_places_are_gone() -> None:
     actors = SimulatedActors(score)
     fleet = crew(actors, 4)
@@ -241,7 +259,10 @@ def test_who_has_just_answered_is_not_asked_whether_it_lives(monkeypatch: pytest
     )
     fleet = crew(actors)
     list(fleet.run(iter(jobs(20))))
-    assert (methods.count("judge"), methods.count("ping")) == (20, 2)
+    assert (methods.count("judge"), methods.count("ping")) == (20, 0)
+    actors.charge(60)
+    list(fleet.run(iter(jobs(20))))
+    assert (methods.count("judge"), methods.count("ping")) == (40, 2)
 
 
 def test_jobs_without_an_end_are_asked_for_when_a_worker_is_free() -> None:

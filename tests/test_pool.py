@@ -172,8 +172,10 @@ def test_evil_in_a_worker(good, monkeypatch):
         check_end(found[job.number][0], deed, DEADLY_ENDS)
     facts = pool.facts()
     assert facts["quarantined"] == 5
-    assert facts["lost"] == 2 + 1 + 1  # twice in company, once alone; and the segmentation fault
-    assert facts["killed"] >= 3  # a busy machine is late with others, which changes nothing for them
+    # On a busy machine an answer may be lost with a worker that has gone on to its next job, and others may be late:
+    # neither changes anything for them. Exact counts are in test_fleet.py, where time is simulated.
+    assert facts["lost"] >= 2 + 1 + 1  # twice in company, once alone; and the segmentation fault
+    assert facts["killed"] >= 3
     assert 2**31 < facts["limit"] < memory_limit.machine_memory()
     assert written() - before < 50_000_000  # of a gigabyte that was printed
 

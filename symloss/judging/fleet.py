@@ -59,14 +59,14 @@ class Hand:
 
     Args:
         actor: its handle.
-        asked: what it was asked before it is ready, then what shows that it lives when it gets work after a rest.
+        asked: what it was asked before it is ready, then what shows that it lives before it gets work after a rest.
         entering: what it was asked beside that: to make its task.
         since: when the first of the line, or of `asked`, began.
         starts: workers tried for this place, this one included, since one was ready.
         line: (what was asked, errand) in the order in which the worker takes them.
         node: name of its machine.
         jobs: that it has answered.
-        answered: when it last answered a job of those that are handed out now.
+        answered: when it last answered anything since jobs are handed out.
         first: bytes of memory that it took after its first job.
         resident: bytes that it takes now.
     """
@@ -163,20 +163,28 @@ class Fleet:
         """Send jobs to those who have least to do; a suspect has a worker to itself."""
         for room in range(AHEAD):
             for hand in self.hands:
-                if len(hand.line) != room or hand.stage is not Stage.READY or hand.tired:
+                if len(hand.line) != room or hand.stage is not Stage.READY or hand.asked is not None or hand.tired:
                     continue
                 if not waiting or (room and len(waiting) <= len(self.hands)):  # the last go to whoever is free first
                     return
                 if room and (waiting[0].suspect or any(errand.suspect for _, errand in hand.line)):
+                    continue
+                if self._rested(hand):
                     continue
                 self._send(hand, waiting.popleft())
 
     def _send(self, hand: Hand, errand: Errand) -> None:
         if not hand.line:
             hand.since = self._actors.now()
-            if hand.since - hand.answered > REST:  # it may have died: then nobody that is sent now is to blame
-                hand.asked = self._actors.ask(hand.actor, "ping")
         hand.line.append((self._actors.ask(hand.actor, "judge", errand.job), errand))
+
+    def _rested(self, hand: Hand) -> bool:
+        """Ask a worker that had no work for a while whether it lives; nobody is to blame if it does not."""
+        now = self._actors.now()
+        if hand.line or now - hand.answered <= REST:
+            return False
+        hand.asked, hand.since = self._actors.ask(hand.actor, "ping"), now
+        return True
 
     # Collecting.
 
@@ -210,11 +218,10 @@ class Fleet:
             answer = self._actors.answer(asked)
         except LostError as error:
             return self._died(hand, str(error), waiting)
-        hand.since = self._actors.now()
+        hand.since = hand.answered = self._actors.now()
         if asked is hand.asked:
             self._answered(hand, answer)
             return []
-        hand.answered = hand.since
         _, errand = hand.line.popleft()
         self._suspicion.cleared(errand.numbers)
         self._wear(hand, answer)
@@ -270,11 +277,11 @@ class Fleet:
             self._suspicion.died_idle()
             self._start_again(hand, f"died ({cause})" if cause else "died")
             return []
-        errand = self._freed(hand, waiting)
         if hand.asked is not None:
             self._suspicion.died_idle()
-            waiting.appendleft(errand)
+            self._replace(hand)
             return []
+        errand = self._freed(hand, waiting)
         return self._sentenced(errand, self._suspicion.died(errand), waiting)
 
     def _late(self, hand: Hand, waiting: deque[Errand]) -> list[Settled]:
@@ -282,11 +289,11 @@ class Fleet:
         if hand.stage is not Stage.READY:
             self._start_again(hand, f"hung for {STARTUP:g} s and was killed")
             return []
+        if hand.asked is not None:
+            self._replace(hand)
+            return []
         limit = self._limit(hand)
         errand = self._freed(hand, waiting)
-        if hand.asked is not None:
-            waiting.appendleft(errand)
-            return []
         return self._sentenced(errand, self._suspicion.hung(errand, limit), waiting)
 
     def _freed(self, hand: Hand, waiting: deque[Errand]) -> Errand:
