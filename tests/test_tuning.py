@@ -152,7 +152,7 @@ def test_it_is_left_undone_when_the_run_is_to_end(method: str) -> None:
         return len(calls) > 3
 
     with pytest.raises(LeftUndoneError):
-        tune(zoo["gce"], TASK, PLAN, replace(QUICK, method=method), stop)
+        tune(zoo["gce"], TASK, PLAN, replace(QUICK, method=method, steps=30), stop)
     assert len(calls) == 4
     calls.clear()
     with pytest.raises(LeftUndoneError):
@@ -200,12 +200,20 @@ def test_it_says_what_it_costs_in_training_steps(tuning: Tuning, cost: int, tria
     assert (tuning.cost, tuning.trials) == (cost, trials)
 
 
-def test_cma_tries_as_often_as_its_cost_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = count_calls(monkeypatch)
+@pytest.mark.parametrize("stack", ["single", "stacked"])
+def test_cma_tries_as_often_as_its_cost_allows(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = count_calls(monkeypatch, "abreast" if stack == "stacked" else "__call__")
     tuning = Tuning("cma", steps=30, inner_rate=0.3)
-    tune(zoo["gce"], TASK, PLAN, tuning)
+    tune(zoo["gce"], TASK, replace(PLAN, stack=stack), tuning)
     population = 4 + int(3 * torch.log(torch.tensor(float(template_count("gce")))))
-    assert tuning.trials - population < len(calls) <= tuning.trials == 90
+    times = 1 if stack == "single" else population  # all of a generation at once
+    assert tuning.trials - population < times * len(calls) <= tuning.trials == 90
+
+
+def test_a_generation_that_trains_stacked_leads_where_one_by_one_does() -> None:
+    tuning = Tuning("cma", steps=30, rate=0.02, inner_rate=0.3)
+    stacked, single = (tune(zoo["gce"], TASK, replace(PLAN, stack=stack), tuning) for stack in ("stacked", "single"))
+    assert stacked.constants == pytest.approx(single.constants, rel=1e-2)
 
 
 def test_the_gradient_method_takes_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,15 +226,15 @@ def template_count(name: str) -> int:
     return with_coefficients(list(prefix(zoo[name].node)), "edges").count
 
 
-def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def count_calls(monkeypatch: pytest.MonkeyPatch, name: str = "__call__") -> list[int]:
     calls: list[int] = []
-    usual: Callable[..., Any] = Unrolled.__call__
+    usual: Callable[..., Any] = getattr(Unrolled, name)
 
     def counted(self: Unrolled, numbers: Any, trial: int) -> Any:
         calls.append(trial)
         return usual(self, numbers, trial)
 
-    monkeypatch.setattr(Unrolled, "__call__", counted)
+    monkeypatch.setattr(Unrolled, name, counted)
     return calls
 
 

@@ -120,6 +120,54 @@ def test_other_slots_are_differentiated_too(task: str, text: str) -> None:
     assert float(slope.abs().max()) > 0
 
 
+def points_around(template: Template, count: int = 4) -> torch.Tensor:
+    return 1.0 + 0.2 * torch.randn(count, template.count, generator=torch.Generator().manual_seed(2))
+
+
+MODELS = {
+    "tanh": lambda: nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3)),
+    "dropout": lambda: nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 3)),
+    "batch norm": lambda: nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)),
+}
+
+
+@pytest.mark.parametrize("name", ["gce", "baikal", "sce"])
+@pytest.mark.parametrize("model", MODELS)
+def test_points_abreast_come_to_what_they_come_to_one_by_one(model: str, name: str) -> None:
+    loss = unrolled(name, Tuning("cma", inner_steps=4, inner_rate=0.3), blobs(model=MODELS[model]))
+    points = points_around(template_of(name))
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    for trial in range(3):
+        single = torch.stack([loss(point, trial).detach() for point in points])
+        torch.testing.assert_close(loss.abreast(points, trial), single, rtol=1e-4, atol=1e-5)
+        assert len(single.unique()) == len(points)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("task", "text"), [("diabetes", "abs(r)*1.5"), ("digits_activation", "x*sigmoid(1.5*x)")])
+def test_points_of_other_slots_come_to_the_same_abreast(task: str, text: str) -> None:
+    made = make_task({"name": task})
+    template = with_coefficients(list(prefix(parse(text, made.slot).node)), "nodes")
+    loss = Unrolled(OpenLoss(template, made.slot), made, PLAN, Tuning("cma", inner_rate=0.1), 2)
+    points = points_around(template)
+    single = torch.stack([loss(point, 1).detach() for point in points])
+    torch.testing.assert_close(loss.abreast(points, 1), single, rtol=1e-4, atol=1e-5)
+    assert len(single.unique()) == len(points)
+
+
+def test_a_point_that_diverges_has_no_loss_and_spoils_no_other() -> None:
+    loss = unrolled("gce", Tuning("cma", inner_steps=5, inner_rate=0.3))
+    points = points_around(template_of("gce"))
+    alone = loss.abreast(points, 0)
+    points[1] = 1e38
+    together = loss.abreast(points, 0)
+    others = torch.tensor([0, 2, 3])
+    assert not bool(together[1].isfinite())
+    assert torch.equal(together[others], alone[others])
+    assert not bool(loss.abreast(points[1:2], 0).isfinite().any())
+
+
 def test_models_that_count_as_they_run_are_left_as_they_were() -> None:
     model = lambda: nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))  # noqa: E731
     loss, numbers = unrolled(task=blobs(model=model)), torch.ones(template_of("gce").count)

@@ -6,7 +6,6 @@ What comes out is a function of the formula, the task and the plan alone: no coh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -24,8 +23,6 @@ from symloss.language.open_loss import OpenLoss
 from symloss.language.probing import prefix
 from symloss.language.template import Template, shortened, with_coefficients, written
 from symloss.language.tuning import Tuning
-
-Loss = Callable[[Tensor, int], Tensor]
 
 HOPELESS = 1e30  # what CMA-ES is told of a loss that is not finite
 
@@ -101,7 +98,8 @@ def by_cma(formula: Formula, template: Template, task: Task, plan: Plan, tuning:
     for generation in range(generations):
         # All of a generation on the same mini-batches: their order is what counts.
         drawn = [strategy.ask() for _ in range(strategy.population_size)]
-        points = [(point, _value(loss, point, generation, stop)) for point in drawn]
+        numbers = torch.tensor(np.stack(drawn), dtype=torch.float32, device=task.x.device)
+        points = list(zip(drawn, _values(loss, numbers, generation, plan.stack == "stacked", stop), strict=True))
         first, value = min(points, key=lambda pair: pair[1])
         best = first if value < HOPELESS else best
         with np.errstate(all="ignore"):
@@ -111,11 +109,14 @@ def by_cma(formula: Formula, template: Template, task: Task, plan: Plan, tuning:
     return list(map(float, best))
 
 
-def _value(loss: Loss, point: np.ndarray, trial: int, stop: Stop) -> float:
-    if stop():
-        raise LeftUndoneError
-    value = float(loss(torch.tensor(point, dtype=torch.float32), trial).detach())
-    return value if np.isfinite(value) else HOPELESS
+def _values(loss: Unrolled, points: Tensor, trial: int, stacked: bool, stop: Stop) -> list[float]:
+    """Return the loss at each point, by models that train stacked or one by one, as the plan has it."""
+    found = list[Tensor]()
+    for some in [points] if stacked else points[:, None]:
+        if stop():
+            raise LeftUndoneError
+        found.append(loss.abreast(some, trial) if stacked else loss(some[0], trial)[None])
+    return torch.cat(found).detach().nan_to_num(HOPELESS, HOPELESS, HOPELESS).tolist()
 
 
 _TUNERS = {"gradient": by_gradient, "cma": by_cma}

@@ -6,12 +6,13 @@ Every draw comes from the plan's seeds, so that a formula's tuning is its own af
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.func import functional_call, vmap
 
 from symloss.judging.batches import batches
 from symloss.judging.plan import Plan
@@ -83,9 +84,24 @@ class Unrolled:
             trial: from 0; it decides seed and mini-batches, and nothing else does.
         """
         turn, which = divmod(trial, len(self._rehearsals))
-        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            torch.manual_seed(stream(self._seed, f"tuning {trial}"))  # of dropout
+        with self._seeded(trial):
             return self._tried(numbers, self._rehearsals[which], turn)
+
+    def abreast(self, points: Tensor, trial: int) -> Tensor:
+        """Return the loss of each of several points `(points, count)`, whose models train stacked: `(points,)`.
+
+        It equals theirs one by one but for rounding, and is not finite where training is not.
+        """
+        turn, which = divmod(trial, len(self._rehearsals))
+        with self._seeded(trial):
+            return self._tried_abreast(points, self._rehearsals[which], turn)
+
+    @contextmanager
+    def _seeded(self, trial: int) -> Iterator[None]:
+        """Seed torch's own draws, of dropout."""
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(stream(self._seed, f"tuning {trial}"))
+            yield
 
     def _tried(self, numbers: Tensor, rehearsal: Rehearsal, turn: int) -> Tensor:
         function, inner = self._loss.at(numbers), self._tuning.inner_steps
@@ -104,6 +120,44 @@ class Unrolled:
             output = self._slot.forward(function, _run(rehearsal.model, parameters, buffers), x)
             return torch.as_tensor(self._slot.objective(self._reference, output, y).sum())
 
+    def _tried_abreast(self, points: Tensor, rehearsal: Rehearsal, turn: int) -> Tensor:
+        inner, model = self._tuning.inner_steps, rehearsal.model
+        parameters, buffers = (_repeated(group, len(points)) for group in rehearsal.weights())
+        for value in parameters.values():
+            value.requires_grad_()
+        alive = torch.ones(len(points), dtype=torch.bool, device=points.device)
+        model.train()
+        for number in range(turn * inner, (turn + 1) * inner):
+            losses = self._losses(points, model, parameters, buffers, rehearsal.step(number))
+            alive &= losses.isfinite()
+            if not bool(alive.any()):
+                break
+            parameters = self._stepped(parameters, losses.sum(), differentiable=False)
+        model.eval()
+        with torch.no_grad():
+            losses = self._losses(points, model, parameters, buffers, rehearsal.judged(turn), self._reference)
+        return losses.where(alive, torch.nan)
+
+    def _losses(
+        self,
+        points: Tensor,
+        model: nn.Module,
+        parameters: Weights,
+        buffers: Weights,
+        batch: tuple[Tensor, Tensor],
+        judge: Callable[..., Tensor] | None = None,
+    ) -> Tensor:
+        """Return each point's loss on a mini-batch, or `judge` of it, by weights of its own `(points, ...)`."""
+        x, y = batch
+
+        def one(numbers: Tensor, own: Weights, kept: Weights) -> Tensor:
+            function = self._loss.at(numbers)
+            output = self._slot.forward(function, _run(model, own, kept), x)
+            return torch.as_tensor(self._slot.objective(judge or function, output, y).sum())
+
+        losses: Tensor = vmap(one, randomness="same")(points, parameters, buffers)
+        return losses
+
     def _stepped(self, parameters: Weights, loss: Tensor, differentiable: bool) -> Weights:
         """Take a step of SGD; its own derivative costs a graph of the backward pass, so it is had only where asked."""
         leaves = list(parameters.values())
@@ -113,6 +167,11 @@ class Unrolled:
         pairs = zip(parameters.items(), slopes, strict=True)
         stepped = {name: value - self._tuning.inner_rate * slope for (name, value), slope in pairs}
         return stepped if differentiable else {name: value.detach().requires_grad_() for name, value in stepped.items()}
+
+
+def _repeated(weights: Weights, times: int) -> Weights:
+    """Return so many copies of each of the weights, of their own memory: `(times, ...)`."""
+    return {name: value.detach().repeat(times, *[1] * value.dim()) for name, value in weights.items()}
 
 
 def _run(model: nn.Module, parameters: Weights, buffers: Weights) -> Callable[..., Tensor]:
