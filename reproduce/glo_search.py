@@ -22,8 +22,8 @@ PUBLISHED = ["cross_entropy", "baikal", "baikal_cma"]  # judged as each search j
 REFERENCES = {"evaluations": len(PUBLISHED)}
 
 TASKS: Mapping[str, Mapping[str, Any]] = {
-    "digits": {"task": {"name": "digits"}, "rates": [0.01]},
-    "enlarged digits": {"task": {"name": "digits28"}, "rates": [0.003]},
+    "digits": {"task": {"name": "digits"}, "rates": [0.01], "generations": 15},
+    "enlarged digits": {"task": {"name": "digits28"}, "rates": [0.003], "generations": 6},
 }
 
 
@@ -31,9 +31,12 @@ def table_for(task: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Return the experiment: GLO's settings, as far as FACTS say."""
     return {
         "name": "glo", "seed": seed, "grammar": "glo", "task": task["task"],
-        "search": {"method": "glo", "fresh": 5, "generations": 15, "coefficients": {"best": 2, "population": 16}},
+        "search": {
+            "method": "glo", "fresh": 5, "generations": task["generations"],
+            "coefficients": {"best": 2, "population": 16},
+        },
         "budget": {"steps": 200, "learning_rates": task["rates"], "seeds": 2, "stack": "stacked"},
-        "stop": {"generations": 30},
+        "stop": {"generations": 2 * task["generations"]},
     }  # fmt: skip
 
 

@@ -65,12 +65,12 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
     "noisy digits": {
         "task": {"name": "digits", "noise": 0.4},
         "budget": {"steps": 300, "learning_rates": [0.003, 0.01], "seeds": 2, "stack": "stacked"},
-        "evaluations": 300, "seeds": 5, "trying": Trying(seeds=8, steps=600),
+        "evaluations": 200, "seeds": 5, "trying": Trying(seeds=8, steps=600),
     },
     "few digits": {
         "task": {"name": "digits", "examples": 100},
         "budget": {"steps": 300, "learning_rates": [0.003, 0.01], "seeds": 2, "stack": "stacked"},
-        "evaluations": 300, "seeds": 5, "trying": Trying(seeds=8, steps=600),
+        "evaluations": 200, "seeds": 5, "trying": Trying(seeds=8, steps=600),
     },
     "noisy Fashion-MNIST": {
         "task": {"name": "fashion_mnist", "noise": 0.4, "examples": 5000},
