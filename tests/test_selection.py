@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -74,6 +75,16 @@ def test_double_tournament_prefers_the_simpler_of_equally_fit_ones() -> None:
     assert shares(double_tournament(pool, 4000, random.Random(0), strict))[0] == pytest.approx(0.75, abs=0.03)
     blind = SelectionSettings(tournament_size=1, parsimony_size=1.0)
     assert shares(double_tournament(pool, 4000, random.Random(0), blind))[0] == pytest.approx(0.5, abs=0.03)
+
+
+def test_parsimony_first_lets_the_fittest_of_the_simple_win_and_parsimony_last_the_simplest_of_the_fit() -> None:
+    pool = [individual(0, 0.9, 30), individual(1, 0.1, 3)]
+    size = SelectionSettings(tournament_size=2, parsimony_size=2.0)
+    # Fit wins a tournament of two in 3/4 of the cases, simple a pair likewise; whichever comes last counts more.
+    last = shares(double_tournament(pool, 8000, random.Random(0), size))
+    assert last[0] == pytest.approx((3 / 4) ** 2, abs=0.03)
+    first = shares(double_tournament(pool, 8000, random.Random(0), replace(size, parsimony_first=True)))
+    assert first[0] == pytest.approx(1 - (3 / 4) ** 2, abs=0.03)
 
 
 @pytest.mark.parametrize("select", [tournament, double_tournament, pareto])

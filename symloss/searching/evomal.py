@@ -6,7 +6,7 @@ A child comes of crossover, of mutation, or is its parent; each new formula's nu
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symloss.errors import ExperimentError
 from symloss.language.grammar import Grammar
@@ -32,7 +32,7 @@ class EvomalSettings(SearchSettings):
         mutation: probability that one subtree of its parent is grown anew; what remains to 1 lives on as it is.
         selection: a name in SELECTIONS.
         tournament_size: aspirants in each tournament.
-        parsimony_size: the double tournament's pressure to be simple, from 1 (none) to 2.
+        parsimony_size: the double tournament's pressure to be simple, from 1 (none) to 2; it comes before fitness.
     """
 
     population: int = setting(whole(2), 25)
@@ -66,6 +66,7 @@ class Evomal(Evolution):
             asynchronous=settings.asynchronous,
         )
         super().__init__(grammar, usual)
+        self._pressure = replace(self._pressure, parsimony_first=True)
         self._crossover, self._mutation = settings.crossover, settings.mutation
 
     @classmethod

@@ -57,10 +57,12 @@ class SelectionSettings:
     Args:
         tournament_size: aspirants in each tournament; 1 selects blindly.
         parsimony_size: of double tournament, from 1 (no pressure to be simple) to 2 (the simpler of two always wins).
+        parsimony_first: whether tournaments of fitness are held among those who won by being simple, or the other way.
     """
 
     tournament_size: int = 4
     parsimony_size: float = 1.2
+    parsimony_first: bool = False
 
 
 Select = Callable[[Sequence[Individual], int, random.Random, SelectionSettings], list[Individual]]
@@ -88,12 +90,14 @@ def tournament(pool: Sequence[Individual], k: int, rng: random.Random, settings:
 def double_tournament(
     pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings
 ) -> list[Individual]:
-    """Select the simpler of two tournament winners, with probability `parsimony_size` / 2 (Luke and Panait 2002)."""
+    """Select by fitness and by size, one after the other (Luke and Panait 2002).
+
+    Of two tournament winners the simpler one is selected with probability `parsimony_size` / 2; with parsimony first,
+    a tournament is held among those who were so selected.
+    """
+    sizes, fitness_first = (settings.tournament_size, settings.parsimony_size), not settings.parsimony_first
     with seeded(rng):
-        fitness_size, parsimony_size = settings.tournament_size, settings.parsimony_size
-        return list(
-            tools.selDoubleTournament(list(pool), k, fitness_size, parsimony_size, fitness_first=True, fit_attr="merit")
-        )
+        return list(tools.selDoubleTournament(list(pool), k, *sizes, fitness_first, fit_attr="merit"))
 
 
 def pareto(pool: Sequence[Individual], k: int, rng: random.Random, settings: SelectionSettings) -> list[Individual]:
