@@ -7,14 +7,14 @@ the rate tuned for each loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from statistics import fmean
 from typing import Any
 
-from reproduce.study import Piece, Place, Study, make_pieces, mean_interval
+from reproduce.study import Piece, Place, Study, difference, in_words, make_pieces, mean_interval
 from symloss.judging.evaluate import Job, judge
 from symloss.judging.plan import Plan
 from symloss.judging.tasks import make_task
@@ -23,13 +23,14 @@ from symloss.running.seeds import finals_seeds
 
 LOSSES = ("cross_entropy", "baikal", "baikal_cma")
 PUBLISHED = 0.01
-RATES = (0.003, 0.01, 0.03, 0.1)
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 SEEDS = 3
 TASK = {"name": "mnist", "model": "glo", "optimiser": "sgd"}
 SIZES = (500, 2000, 10_000)  # training examples of the data-utilisation study
+CASES = tuple(product(SIZES, LOSSES))
 PERCEPTRON = {"name": "mnist", "model": "mlp", "optimiser": "sgd"}
 SMALL_STEPS = 2000
-TWO_RATES = (PUBLISHED, 0.1)
+SMALL_RATES = (PUBLISHED, 0.03, 0.1, 0.3)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,11 @@ FULL = Length((2000, 5000, 10_000, 20_000), 2000, "cuda")
 
 def run(place: Place) -> dict[str, Any]:
     """Do what two cores can: the first steps, and the data-utilisation study."""
-    sizes = make_pieces(place.below("sizes"), size_pieces(place, range(place.scaled(SEEDS))))
+    there = place.below("sizes")
+    valid = make_pieces(there, size_pieces(place, "valid", dict.fromkeys(CASES, SMALL_RATES)))
+    best = {(size, loss): (best_small_rate(valid, size, loss),) for size, loss in CASES}
+    tested = make_pieces(there, size_pieces(place, "test", best))
+    sizes = {loss: {str(size): sizes_of(tested, size, loss, best[size, loss][0]) for size in SIZES} for loss in LOSSES}
     return {**run_claim(FIRST, place), "sizes": sizes}
 
 
@@ -85,8 +90,13 @@ def tuning_pieces(length: Length, place: Place) -> list[Piece]:
     ]
 
 
-def size_pieces(place: Place, seeds: Iterable[int]) -> list[Piece]:
-    """Return the trainings of the data-utilisation study: fewer examples, a perceptron, two rates, both parts."""
+def size_pieces(place: Place, measure: str, rates: Mapping[tuple[int, str], Sequence[float]]) -> list[Piece]:
+    """Return the trainings of the data-utilisation study: a perceptron, few examples.
+
+    Args:
+        measure: the part that is measured.
+        rates: number of examples and loss -> the rates that it trains at.
+    """
     steps = [place.scaled(SMALL_STEPS)]
     return [
         (
@@ -97,8 +107,25 @@ def size_pieces(place: Place, seeds: Iterable[int]) -> list[Piece]:
                 "measure": measure,
             },
         )
-        for loss, rate, seed, size, measure in product(LOSSES, TWO_RATES, seeds, SIZES, ("valid", "test"))
+        for (size, loss), own in rates.items()
+        for rate, seed in product(own, range(place.scaled(SEEDS)))
     ]  # fmt: skip
+
+
+def best_small_rate(valid: Mapping[str, Any], size: int, loss: str) -> float:
+    """Return the rate with the best mean on validation; a training that diverged is at the bottom."""
+    return max(SMALL_RATES, key=lambda rate: fmean(each or 0.0 for each in _ends(valid, size, loss, rate, "valid")))
+
+
+def sizes_of(tested: Mapping[str, Any], size: int, loss: str, rate: float) -> dict[str, Any]:
+    """Return the rate and the accuracies on the test part."""
+    return {"rate": rate, "test": _ends(tested, size, loss, rate, "test")}
+
+
+def _ends(trained: Mapping[str, Any], size: int, loss: str, rate: float, measure: str) -> list[float | None]:
+    start, end = f"{loss}-{rate:g}-", f"-{size}-{measure}"
+    own = [each["accuracy"] for name, each in trained.items() if name.startswith(start) and name.endswith(end)]
+    return [next(iter(values.values()), None) for values in own]
 
 
 def name_of(loss: str, rate: float, seed: int) -> str:
@@ -126,51 +153,62 @@ def best_rate(trained: Mapping[str, Any], loss: str) -> float:
 
 
 def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
-    """Lay out test accuracy over steps, at the published rate and at each loss's own."""
+    """Lay out test accuracy over steps, at the published rate and at each loss's own; at the end seed by seed."""
     rows: list[list[str]] = []
     tested = figures["tested"]
     steps = sorted({step for each in tested.values() for step in each["accuracy"]}, key=int)
     for said, rates in (("published", dict.fromkeys(LOSSES, PUBLISHED)), ("tuned", figures["best_rates"])):
-        for loss, rate in rates.items():
-            ours = [each["accuracy"] for name, each in tested.items() if name.startswith(f"{loss}-{rate:g}-")]
-            rows.append([f"{said}, {rate:g}", loss, *(_accuracy([each.get(step) for each in ours]) for step in steps)])
-    return [["learning rate", "loss", *(f"after {step} steps" for step in steps)], *rows]
+        ends = list[Sequence[float | None]]()
+        for loss in LOSSES:
+            start = f"{loss}-{rates[loss]:g}-"
+            ours = [each["accuracy"] for name, each in sorted(tested.items()) if name.startswith(start)]
+            ends.append([each.get(steps[-1]) for each in ours])
+            cells = [_accuracy([each.get(step) for each in ours]) for step in steps]
+            rows.append([f"{said}, {rates[loss]:g}", loss, *cells, _against(ends[-1], ends[0], loss)])
+    ends_at = f"against {LOSSES[0]}, seed by seed"
+    return [["learning rate", "loss", *(f"after {step} steps" for step in steps), ends_at], *rows]
 
 
-def size_table(figures: Mapping[str, Any]) -> list[list[str]]:
-    """Lay out test accuracy over the number of training examples, each loss at its better rate on validation."""
-    rows = [["loss", *(f"{size} examples" for size in SIZES)]]
+def _against(values: Sequence[float | None], reference: Sequence[float | None], loss: str) -> str:
+    known, others = ({i: value for i, value in enumerate(own) if value is not None} for own in (values, reference))
+    return "the reference" if loss == LOSSES[0] else difference(known, others)
+
+
+def tuning_table(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out the accuracy on validation by which each loss's rate was chosen."""
+    rows = [["loss", *(f"rate {rate:g}" for rate in RATES)]]
     for loss in LOSSES:
-        rows.append([loss, *(_accuracy(_at_better_rate(figures["sizes"], loss, size)) for size in SIZES)])
+        own = [figures["tuning"][name_of(loss, rate, 0)]["accuracy"] for rate in RATES]
+        rows.append([loss, *(_accuracy(list(values.values())) for values in own)])
     return rows
 
 
-def _at_better_rate(trained: Mapping[str, Any], loss: str, size: int) -> list[float | None]:
-    def last(rate: float, measure: str) -> list[float | None]:
-        start, end = f"{loss}-{rate:g}-", f"-{size}-{measure}"
-        own = [each["accuracy"] for name, each in trained.items() if name.startswith(start) and name.endswith(end)]
-        return [next(iter(values.values()), None) for values in own]
-
-    valid = {rate: last(rate, "valid") for rate in TWO_RATES}
-    whole = {rate: fmean(value for value in own if value is not None) for rate, own in valid.items() if None not in own}
-    return last(max(whole, key=whole.__getitem__), "test") if whole else [None]
+def size_table(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Lay out test accuracy over the number of training examples, each loss at its best rate on validation."""
+    rows = [["loss", *(f"{size} examples" for size in SIZES)]]
+    for loss, by_size in figures["sizes"].items():
+        cells = [f"{_accuracy(each['test'])} at rate {each['rate']:g}" for each in by_size.values()]
+        rows.append([loss, *cells])
+    return rows
 
 
-def _accuracy(values: list[float | None]) -> str:
+def _accuracy(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if len(known) < len(values) or not known:
         return "diverged"
-    mean, low, high = mean_interval(known)
-    return f"{mean:.4f} ({low:.4f} to {high:.4f})"
+    return f"{known[0]:.4f}" if len(known) == 1 else in_words(*mean_interval(known))
 
 
 STUDY = Study(
-    "GLO's losses on MNIST with GLO's convnet", run, {"glo_claim": table_of, "glo_sizes": size_table}, needs_data=True
+    "GLO's losses on MNIST with GLO's convnet",
+    run,
+    {"glo_claim": table_of, "glo_rates": tuning_table, "glo_sizes": size_table},
+    data=("mnist",),
 )
 WHOLE = Study(
     "GLO's losses on MNIST with GLO's convnet, at full length",
     partial(run_claim, FULL),
     {"glo_full": table_of},
-    needs_data=True,
+    data=("mnist",),
     needs_gpu=True,
 )

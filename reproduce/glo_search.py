@@ -1,5 +1,7 @@
 """GLO's two stages from scratch, in its grammar: does the search find Baikal, or a relative of it.
 
+Beside it random search in the same grammar, which may spend what GLO has spent.
+
 After Gonzalez and Miikkulainen 2020, arXiv:1905.11528, section 3: genetic programming over small trees, then CMA-ES
 over a coefficient at each node of the best.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reproduce.searches import search_once
+from reproduce.searches import search_once, search_piece
 from reproduce.study import Piece, Place, Study, brief, make_pieces
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
@@ -33,7 +35,7 @@ def table_for(task: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "name": "glo", "seed": seed, "grammar": "glo", "task": task["task"],
         "search": {
             "method": "glo", "fresh": 5, "generations": task["generations"],
-            "coefficients": {"best": 2, "population": 16},
+            "coefficients": {"population": 16},
         },
         "budget": {"steps": 200, "learning_rates": task["rates"], "seeds": 2, "stack": "stacked"},
         "stop": {"generations": 2 * task["generations"]},
@@ -42,20 +44,19 @@ def table_for(task: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def run(place: Place) -> dict[str, Any]:
     """Search on each task with several seeds, and describe the best."""
-    searches = list[Piece]()
-    published = list[Piece]()
-    for task, spec in TASKS.items():
-        for seed in range(1, place.scaled(SEEDS) + 1):
-            name, table = f"{task}-{seed}".replace(" ", "_"), table_for(spec, seed)
-            searches.append((name, one, {"folder": str(place.folder / "runs" / name), "table": table}))
-            changed = {
-                **table,
-                "search": {"method": "random", "initial": PUBLISHED, "batch": len(PUBLISHED)},
-                "stop": REFERENCES,
-            }
-            name = f"published-{name}"
-            published.append((name, search_once, {"folder": str(place.folder / "runs" / name), "table": changed}))
-    return {"searches": make_pieces(place, searches), "published": make_pieces(place, published)}
+    tables = {
+        f"{task}-{seed}".replace(" ", "_"): table_for(spec, seed)
+        for task, spec in TASKS.items()
+        for seed in range(1, place.scaled(SEEDS) + 1)
+    }
+    found = make_pieces(place, [search_piece(place, name, table, one) for name, table in tables.items()])
+    published = {"search": {"method": "random", "initial": PUBLISHED, "batch": len(PUBLISHED)}, "stop": REFERENCES}
+    others = list[Piece]()
+    for name, table in tables.items():
+        chance = {"search": {"method": "random", "batch": 60}, "stop": {"steps": found[name]["steps"]}}
+        others.append(search_piece(place, f"published-{name}", {**table, **published}))
+        others.append(search_piece(place, f"random-{name}", {**table, **chance}, one))
+    return {"searches": found, "others": make_pieces(place, others)}
 
 
 def one(folder: str, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,12 +82,15 @@ def table_of(figures: Mapping[str, Any]) -> list[list[str]]:
 
 
 def published_table(figures: Mapping[str, Any]) -> list[list[str]]:
-    """Lay out the published losses as each search judges them."""
-    rows = [["search", *PUBLISHED]]
-    for name, each in figures["published"].items():
-        fitness = {text: value for text, value, _ in each["best"]}
-        own = [fitness.get(zoo[loss].text) for loss in PUBLISHED]
-        rows.append([name.removeprefix("published-"), *("-" if value is None else f"{value:.4f}" for value in own)])
+    """Lay out the published losses, and the best that random search found, as each search judges them."""
+    rows = [["search", *PUBLISHED, "its best", "random search's best", "which is"]]
+    for name, each in figures["searches"].items():
+        known, chance = (figures["others"][f"{kind}-{name}"] for kind in ("published", "random"))
+        fitness = {text: value for text, value, _ in known["best"]}
+        first, best = each["best"][0], chance["best"][0]
+        own = [*(fitness.get(zoo[loss].text) for loss in PUBLISHED), first[1], best[1]]
+        cells = ["-" if value is None else f"{value:.4f}" for value in own]
+        rows.append([name, *cells, f"`{brief(best[0])}`: {chance['described'][0].get('kinship', '-')}"])
     return rows
 
 

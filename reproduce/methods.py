@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata, ttest_1samp, wilcoxon
+from scipy.stats import rankdata, wilcoxon
 
-from reproduce.searches import best_at, search_once
-from reproduce.study import Piece, Place, Study, in_words, make_pieces, mean_interval
+from reproduce.searches import best_at, search_piece
+from reproduce.study import Piece, Place, Study, difference, in_words, make_pieces, mean_interval
 from symloss.language.formula import parse
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
@@ -28,16 +28,11 @@ from symloss.running.proof.transferring import Ground, transfer_formulas
 from symloss.running.proof.verdict import p_words
 from symloss.running.session import Crew
 
-RANDOM = "random"
+RANDOM, TWO_STAGES = "random", "glo, two stages"
 DEFAULT = "evolution"  # what a search is where an experiment names none
 POINTS = 20  # of a curve
-ENOUGH = 3  # seeds for an interval of a difference
 BATCH = {"population": 60, "elites": 4}
-TUNING = {
-    "steps": 100,
-    "rate": 0.01,
-    "inner_rate": 0.1,
-}  # 400 training steps a candidate
+TUNING = {"steps": 100, "rate": 0.01, "inner_rate": 0.1}  # 400 training steps a candidate
 
 # The searches, by the name under which they stand in the tables. `random` comes first: it is the reference.
 METHODS: Mapping[str, Mapping[str, Any]] = {
@@ -47,13 +42,8 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "nsga2": {"method": "nsga2", "population": 60},
     "islands": {"method": "islands", "population": 15, "elites": 1, "islands": 4},
     "map_elites": {"method": "map_elites", "first": 60, "batch": 40},
-    "glo, two stages": {
-        "method": "glo",
-        "population": 60,
-        "elites": 4,
-        "generations": 3,
-        "coefficients": {"best": 2, "population": 16},
-    },
+    TWO_STAGES: {"method": "glo", **BATCH, "fresh": 5, "generations": 10**6, "coefficients": {"population": 16}},
+    "evomal, untuned": {"method": "evomal", "tuning": {"method": "none"}},
     "evomal": {"method": "evomal", "tuning": {**TUNING, "method": "gradient"}},
     "evomal, CMA-ES": {"method": "evomal", "tuning": {**TUNING, "method": "cma"}},
     "taylor": {"method": "taylor"},
@@ -88,20 +78,22 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
 def run(place: Place) -> dict[str, Any]:
     """Search with every method on every task, then try all winners."""
     found = make_pieces(place, [piece for task in TASKS for piece in searches(place, task)])
-    return {task: {"searches": _by_method(found, task), **finals(place, task, found)} for task in TASKS}
+    return {task: {"searches": by_method(found, task), **finals(place, task, found)} for task in TASKS}
 
 
 def searches(place: Place, task: str) -> list[Piece]:
     """Return the searches on a task."""
     spec, pieces = TASKS[task], list[Piece]()
-    for method, settings in METHODS.items():
+    evaluations = place.scaled(spec["evaluations"], 20)
+    for method, usual in METHODS.items():
+        # GLO's first stage may spend half of what the whole search may.
+        settings = {**usual, "evaluations": evaluations // 2} if method == TWO_STAGES else usual
         for seed in range(place.scaled(spec["seeds"])):
             table = {
                 "name": "study", "seed": seed + 1, "grammar": "compact", "task": spec["task"], "search": settings,
-                "budget": spec["budget"], "stop": {"steps": cost_of(task, place.scaled(spec["evaluations"], 20))},
+                "budget": spec["budget"], "stop": {"steps": cost_of(task, evaluations)},
             }  # fmt: skip
-            name = piece_name(task, method, seed)
-            pieces.append((name, search_once, {"folder": str(place.folder / "runs" / name), "table": table}))
+            pieces.append(search_piece(place, piece_name(task, method, seed), table))
     return pieces
 
 
@@ -116,7 +108,8 @@ def piece_name(task: str, method: str, seed: int) -> str:
     return f"{task}-{method}-{seed + 1}".replace(" ", "_").replace(",", "")
 
 
-def _by_method(found: Mapping[str, Any], task: str) -> dict[str, list[Any]]:
+def by_method(found: Mapping[str, Any], task: str) -> dict[str, list[Any]]:
+    """Return method -> what its searches on a task have come to, seed by seed."""
     rows: dict[str, list[Any]] = {method: [] for method in METHODS}
     for method, own in rows.items():
         start = piece_name(task, method, 0)[:-1]
@@ -127,7 +120,7 @@ def _by_method(found: Mapping[str, Any], task: str) -> dict[str, list[Any]]:
 def finals(place: Place, task: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """Try all winners on a task, and its baselines, on fresh seeds and the test set."""
     winners: dict[str, str] = {}
-    for method, own in _by_method(found, task).items():
+    for method, own in by_method(found, task).items():
         winners |= {f"{method} {seed + 1}": each["best"][0][0] for seed, each in enumerate(own) if each["best"]}
     slot = "classification"
     baselines = {name: zoo[name] for name in SLOTS[slot].baselines}
@@ -231,16 +224,6 @@ def on_test(own: Mapping[str, Any], method: str) -> dict[int, float]:
     return {seed: float(np.mean(values)) for seed, values in tested.items() if values}
 
 
-def difference(values: Mapping[int, float], reference: Mapping[int, float]) -> str:
-    """Word the mean difference of searches with the same seed, with its interval by the paired t-test."""
-    gains = np.array([values[seed] - reference[seed] for seed in values if seed in reference])
-    if len(gains) < ENOUGH:
-        return "too few seeds"
-    low, high = (gains[0], gains[0]) if np.ptp(gains) == 0 else ttest_1samp(gains, 0).confidence_interval(0.95)
-    stands = "better" if low > 0 else "worse" if high < 0 else "within noise"
-    return f"{gains.mean():+.4f} ({low:+.4f} to {high:+.4f}): {stands}"
-
-
 def draw(figures: Mapping[str, Any], folder: Path) -> None:
     """Draw best fitness on validation over training steps, the mean over seeds with its interval."""
     from symloss.telling.plot import canvas
@@ -266,7 +249,7 @@ def _draw_one(axes: Any, grid: NDArray[np.float64], method: str, curves: list[An
     """Draw a method, and return the lower end of its interval after half of the cost."""
     values = [[best_at(curve, steps) for curve in curves] for steps in grid]
     known = [place for place, own in enumerate(values) if None not in own]
-    bands = [mean_interval([value for value in values[place] if value is not None], 500) for place in known]
+    bands = [mean_interval([value for value in values[place] if value is not None]) for place in known]
     style = {"color": "black", "linestyle": "--"} if method == RANDOM else {}
     (line,) = axes.plot(grid[known] / 1000, [mean for mean, _, _ in bands], label=method, linewidth=1.5, **style)
     low, high = [low for _, low, _ in bands], [high for _, _, high in bands]
@@ -284,5 +267,5 @@ STUDY = Study(
         "baselines": baseline_table,
     },
     draw,
-    needs_data=True,
+    data=("fashion_mnist", "mammography"),
 )

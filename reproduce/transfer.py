@@ -5,13 +5,12 @@ Against tuned GCE and SCE, the published losses for wrong labels; rates tuned al
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from reproduce.methods import METHODS, by_method, searches
 from reproduce.study import Piece, Place, Study, brief, in_words, make_pieces, mean_interval
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
@@ -20,6 +19,7 @@ from symloss.running.proof.comparing import Trying
 from symloss.running.proof.transferring import Ground, transfer_formulas
 from symloss.running.session import Crew
 
+TASK = "noisy digits"  # of the method study
 WINNERS = 3  # formulas that are tried, the best on validation, of different methods
 RIVALS = ("gce", "sce", "cross_entropy")
 TRYING = Trying(seeds=6, steps=600)
@@ -43,17 +43,13 @@ def run(place: Place) -> dict[str, Any]:
 
 
 def winners(place: Place) -> dict[str, str]:
-    """Return the best formulas that the method study has found on noisy digits, one of each of the best methods."""
-    best: dict[str, tuple[float, str]] = {}
-    for path in sorted((place.folder.parent / "methods").glob("noisy_digits-*.json")):
-        method = path.stem.removeprefix("noisy_digits-").rpartition("-")[0]
-        found = json.loads(path.read_text(encoding="utf-8"))["best"]
-        if found and found[0][1] > best.get(method, (-np.inf, ""))[0]:
-            best[method] = (found[0][1], found[0][0])
-    ranked = sorted(best.items(), key=lambda each: -each[1][0])[:WINNERS]
-    if not ranked:
-        raise SystemExit("the study `methods` comes first: its winners are what is tried here.")
-    return {method: text for method, (_, text) in ranked}
+    """Return the best formulas that the method study finds on noisy digits, one of each of the best methods."""
+    there = replace(place, folder=place.folder.parent / "methods")
+    found = by_method(make_pieces(there, searches(there, TASK)), TASK)
+    firsts = {method: [each["best"][0][:2] for each in found[method] if each["best"]] for method in METHODS}
+    best = {method: max(own, key=lambda first: first[1]) for method, own in firsts.items() if own}
+    ranked = sorted(best, key=lambda method: -best[method][1])[:WINNERS]
+    return {method: best[method][0] for method in ranked}
 
 
 def _pieces(place: Place, chosen: Mapping[str, str]) -> list[Piece]:
@@ -104,5 +100,8 @@ def formula_table(figures: Mapping[str, Any]) -> list[list[str]]:
 
 
 STUDY = Study(
-    "winners on other tasks", run, {"transfer_formulas": formula_table, "transfer": table_of}, needs_data=True
+    "winners on other tasks",
+    run,
+    {"transfer_formulas": formula_table, "transfer": table_of},
+    data=("mnist", "fashion_mnist", "letter_recognition", "spambase"),
 )

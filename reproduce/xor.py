@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reproduce.searches import search_once
+from reproduce.searches import search_once, search_piece
 from reproduce.study import Place, Study, brief, make_pieces
 from symloss.errors import FormulaError
 from symloss.language.formula import Formula, parse
@@ -36,10 +36,8 @@ TABLE: Mapping[str, Any] = {
 
 def run(place: Place) -> dict[str, Any]:
     """Search with several seeds and look for the squared error among what was scored."""
-    pieces = [
-        (f"xor-{seed}", one, {"folder": str(place.folder / "runs" / f"xor-{seed}"), "table": {**TABLE, "seed": seed}})
-        for seed in range(1, place.scaled(SEEDS) + 1)
-    ]
+    seeds = range(1, place.scaled(SEEDS) + 1)
+    pieces = [search_piece(place, f"xor-{seed}", {**TABLE, "seed": seed}, one) for seed in seeds]
     return {"searches": make_pieces(place, pieces)}
 
 

@@ -6,10 +6,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from benchmarks.record import rounded
 from reproduce.__main__ import DOCUMENT, STUDIES, do
-from reproduce.glo_claim import FIRST, FULL, LOSSES, PUBLISHED, SEEDS, pieces_of
+from reproduce.glo_claim import (
+    CASES,
+    FIRST,
+    FULL,
+    LOSSES,
+    PUBLISHED,
+    SEEDS,
+    SIZES,
+    SMALL_RATES,
+    best_small_rate,
+    pieces_of,
+    size_pieces,
+    size_table,
+    sizes_of,
+)
 from reproduce.glo_claim import table_of as claim_table
 from reproduce.methods import (
     DEFAULT,
@@ -17,7 +32,6 @@ from reproduce.methods import (
     RANDOM,
     TASKS,
     baseline_table,
-    difference,
     draw,
     on_test,
     on_validation,
@@ -25,14 +39,15 @@ from reproduce.methods import (
     searches,
     table_of,
 )
-from reproduce.searches import best_at, told_of
-from reproduce.study import DIGITS, Place, make_pieces, mean_interval
+from reproduce.searches import best_at, search_piece, told_of
+from reproduce.study import DIGITS, Place, difference, digest, make_pieces, mean_interval
 from reproduce.xor import alike, direction
 from symloss.judging.tasks.datafiles import VARIABLE
 from symloss.language.probing import Prober
 from symloss.language.zoo import zoo
 from symloss.running.config import read_experiment
 from symloss.running.costs import Price
+from symloss.running.storage.store import RunStore
 from symloss.searching.searches import read_settings
 from tests.runs import make_run
 
@@ -42,33 +57,59 @@ def test_a_curve_says_the_best_for_a_cost() -> None:
     assert [best_at(curve, steps) for steps in (50, 100, 299, 1000)] == [None, 0.5, 0.5, 0.7]
 
 
-def test_a_run_is_told_as_a_curve_that_rises(tmp_path: Path) -> None:
-    path = make_run(tmp_path / "run", 60)
+def told_until(path: Path, stop: str) -> dict[str, Any]:
     (path / "experiment.toml").write_text(
-        'name = "made"\n[task]\nname = "digits"\n[stop]\ngenerations = 1\n'
+        f'name = "made"\n[task]\nname = "digits"\n[stop]\n{stop}\n'
         "[budget]\nsteps = 100\nseeds = 1\nlearning_rates = [0.01, 0.03]\n"
     )
-    told = told_of(path)
+    return told_of(path)
+
+
+def test_a_run_is_told_as_a_curve_that_rises(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", 60)
+    told = told_until(path, "generations = 1")
     fitness = [row[2] for row in told["curve"]]
     assert fitness == sorted(set(fitness))
     assert fitness[-1] == told["best"][0][1]
     assert told["steps"] == 2 * 100 * told["counts"]["scored"]  # two rates
+    with RunStore.read(path / "run.sqlite") as store:
+        assert told["seconds"] == sum(batch.seconds for batch in store.batches()) > 0
 
 
-def test_pieces_are_made_once(tmp_path: Path) -> None:
+def test_what_a_search_found_beyond_its_steps_does_not_count(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", 60)
+    whole = told_until(path, "generations = 1")
+    assert len(whole["curve"]) > 2
+    last = whole["curve"][-2]
+    cut = told_until(path, f"steps = {whole['curve'][-1][1] - 1}")
+    assert cut["curve"] == whole["curve"][:-1]
+    assert cut["best"][0][1] == last[2] < whole["best"][0][1]
+    assert last[1] <= cut["steps"] < whole["curve"][-1][1]
+    assert cut["counts"] == whole["counts"]
+    assert told_until(path, "steps = 1")["best"] == told_until(path, "steps = 1")["curve"] == []
+
+
+def test_pieces_are_made_once_and_anew_when_something_else_is_asked(tmp_path: Path) -> None:
     place = Place(tmp_path / "study", processes=1)
     (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "old.json").write_text('{"a": 1}')
-    found = make_pieces(place, [("old", mean_interval, {"values": [9.0]}), ("new", make_piece, {"value": 2})])
+    (tmp_path / "study" / f"old-{digest({'value': 1})}.json").write_text('{"a": 1}')
+    found = make_pieces(place, [("old", make_piece, {"value": 1}), ("new", make_piece, {"value": 2})])
     assert found == {"old": {"a": 1}, "new": {"value": 2}}
-    assert json.loads((tmp_path / "study" / "new.json").read_text()) == {"value": 2}
+    assert json.loads((tmp_path / "study" / f"new-{digest({'value': 2})}.json").read_text()) == {"value": 2}
+    assert make_pieces(place, [("old", make_piece, {"value": 3})]) == {"old": {"value": 3}}
+    folders = {search_piece(place, "one", {"seed": seed})[2]["folder"] for seed in (1, 2)}
+    assert len(folders) == 2
 
 
-def test_a_study_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_says_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert not STUDIES["xor"].missing()
     assert VARIABLE in STUDIES["methods"].missing()
-    monkeypatch.setenv(VARIABLE, ".")
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    assert str(tmp_path) in STUDIES["methods"].missing()
+    monkeypatch.setattr("reproduce.study.make_task", lambda table: None)
     assert not STUDIES["methods"].missing()
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     do("glo_full", Place(Path("nowhere")))
@@ -89,6 +130,26 @@ def test_the_claim_is_trained_alike_at_both_lengths() -> None:
         assert [row[:2] for row in rows[1:]] == [
             *(["published, 0.01", loss] for loss in LOSSES), *([f"tuned, {best[loss]:g}", loss] for loss in LOSSES)
         ]  # fmt: skip
+        assert rows[1][-1] == rows[4][-1] == "the reference"
+        assert rows[2][-1] == "+0.0000 (+0.0000 to +0.0000): within noise"
+
+
+def test_each_size_is_tested_at_the_rate_that_was_best_on_validation() -> None:
+    place, good = Place(Path()), SMALL_RATES[2]
+    pieces = size_pieces(place, "valid", dict.fromkeys(CASES, SMALL_RATES))
+    assert len({name for name, _, _ in pieces}) == len(pieces) == SEEDS * len(CASES) * len(SMALL_RATES)
+    # One seed is better at another rate; one diverges at the last.
+    accuracy = {
+        name: {} if each["rate"] == SMALL_RATES[-1] and each["seed"] == 0 else
+        {"2": 0.7 + 0.2 * (each["rate"] == good) + 0.1 * (each["seed"] == 1 and each["rate"] != good)}
+        for name, _, each in pieces
+    }  # fmt: skip
+    valid = {name: {"accuracy": each} for name, each in accuracy.items()}
+    assert {best_small_rate(valid, *case) for case in CASES} == {good}
+    tested = {name: {"accuracy": {"2": 0.5}} for name, _, _ in size_pieces(place, "test", {(500, "baikal"): [good]})}
+    assert sizes_of(tested, 500, "baikal", good) == {"rate": good, "test": [0.5] * SEEDS}
+    sizes = {"baikal": {str(size): {"rate": good, "test": [0.5, 0.5, 0.5]} for size in SIZES}}
+    assert size_table({"sizes": sizes})[1] == ["baikal", *[f"0.5000 (0.5000 to 0.5000) at rate {good:g}"] * len(SIZES)]
 
 
 def make_piece(value: int) -> dict[str, int]:
@@ -103,6 +164,8 @@ def test_every_method_and_task_of_the_study_is_one_that_can_be_asked_for() -> No
         asked = [read_experiment(piece["table"], "study", Path()) for _, _, piece in searches(Place(Path()), task)]
         assert {each.budget.seeds for each in asked} == {spec["budget"]["seeds"]}
         assert len(asked) == len(METHODS) * spec["seeds"]
+        stages = [each.search for each in asked if each.method == "glo"]
+        assert {each["evaluations"] for each in stages} == {spec["evaluations"] // 2}
         # Whoever does not tune trains as many as the table says; whoever does pays for it with candidates.
         wholes = {each.stop.steps / Price.of(each).whole for each in asked}
         assert max(wholes) == spec["evaluations"]
@@ -181,6 +244,10 @@ def test_every_table_has_its_place_in_the_document() -> None:
 
 def test_figures_are_rounded() -> None:
     assert rounded({"a": [0.123456789, (1, "x")]}, DIGITS) == {"a": [0.123457, [1, "x"]]}
-    mean, low, high = mean_interval([1.0, 2.0, 3.0])
-    assert low <= mean <= high
-    assert np.isclose(mean, 2.0)
+
+
+def test_an_interval_is_students() -> None:
+    values = [1.0, 2.0, 4.0]
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert np.allclose(mean_interval(values), (np.mean(values), expected.low, expected.high))
+    assert mean_interval([0.5]) == (0.5, 0.5, 0.5)
