@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.record import write_table
 from reproduce import glo_claim, glo_search, methods, transfer, xor
-from reproduce.study import RESULTS, Place, Study, write_figures
+from reproduce.study import RESULTS, Place, StoppedError, Study, write_figures
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "results.md"
 STUDIES: Mapping[str, Study] = {
@@ -70,8 +71,11 @@ def main() -> None:
         parser.error(f"there is no study {unknown[0]}; known are {', '.join(STUDIES)}")
     if not asked.tables:
         folder = asked.folder if asked.scale == 1.0 else asked.folder / f"scale-{asked.scale:g}"
-        for name in asked.names or STUDIES:
-            do(name, Place(folder, asked.processes, asked.scale))
+        try:
+            for name in asked.names or STUDIES:
+                do(name, Place(folder, asked.processes, asked.scale))
+        except (StoppedError, KeyboardInterrupt):
+            sys.exit("stopped; the same command goes on where it was")
     write_document()
 
 

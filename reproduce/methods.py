@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, wilcoxon
 
 from reproduce.searches import best_at, search_piece
-from reproduce.study import Piece, Place, Study, difference, in_words, make_pieces, mean_interval
+from reproduce.study import Piece, Place, StoppedError, Study, difference, in_words, make_pieces, mean_interval
 from symloss.language.formula import parse
 from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
@@ -128,7 +128,8 @@ def finals(place: Place, task: str, found: Mapping[str, Any]) -> dict[str, Any]:
     ground = Ground(task, TASKS[task]["task"], learning_rates=None)
     crew = Crew(place.processes)
     transfer = transfer_formulas(formulas, [ground], TASKS[task]["trying"], place.folder / "finals", crew, Silent())
-    assert transfer is not None, "nothing interrupts it but the process's end"
+    if transfer is None:
+        raise StoppedError
     column = transfer.columns[0]
     rows = {row.name: row for row in column.rows}
     values = {name: rows[name].by_seed.get(column.metric, ()) for name in formulas}

@@ -31,6 +31,10 @@ RESULTS = Path(__file__).parent / "results"
 Piece = tuple[str, Callable[..., Mapping[str, Any]], Mapping[str, Any]]  # name, what makes it, and its arguments
 
 
+class StoppedError(Exception):
+    """A signal has ended a part of a study in order."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a study works.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reproduce.methods import METHODS, by_method, searches
-from reproduce.study import Piece, Place, Study, brief, in_words, make_pieces, mean_interval
+from reproduce.study import Piece, Place, StoppedError, Study, brief, in_words, make_pieces, mean_interval
 from symloss.language.formula import parse
 from symloss.language.zoo import zoo
 from symloss.running.observer import Silent
@@ -73,7 +73,8 @@ def try_on(label: str, task: Mapping[str, Any], chosen: Mapping[str, str], folde
     formulas = {**{name: parse(text, "classification") for name, text in chosen.items()}, **{n: zoo[n] for n in RIVALS}}
     path = Path(folder) / file_of(label)
     transfer = transfer_formulas(formulas, [Ground(label, task)], TRYING, path, Crew(0), Silent())
-    assert transfer is not None, "nothing interrupts it but the process's end"
+    if transfer is None:
+        raise StoppedError
     column = transfer.columns[0]
     return {
         "metric": column.metric,

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,23 @@ def test_the_parts_are_the_files_parts(data):
     assert split.valid_y.tolist() == y[split.valid_index].tolist()
     assert (task.batch_size, task.width, task.optimiser) == (100, 10, "adam")
     assert [tuple(value.shape) for value in task.model(0).parameters()] == [(128, 784), (128,), (10, 128), (10,)]
+
+
+def test_the_command_line_says_where_data_lie(data, call, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "")  # and is as it was after the test
+    (tmp_path / "one.toml").write_text(
+        'task = {name = "mnist", validation = 50, hidden = [8]}\nstop = {generations = 1}\n'
+        "budget = {steps = 8, seeds = 1, learning_rates = [0.01]}\n"
+    )
+    asked = ["check", tmp_path / "one.toml", "--workers", 0]
+    assert "--data-dir" in call(*asked)[2]
+    monkeypatch.chdir(data.parent)
+    status, out, err = call(*asked, "--data-dir", data.name)
+    assert (status, err) == (0, "")
+    assert "mnist" in out
+    assert Path(os.environ[VARIABLE]) == data  # of workers, too
+    for command in ("search", "resume", "compare", "transfer", "verify"):
+        assert "is a file" in call(command, "--data-dir", tmp_path / "one.toml")[2]
 
 
 def test_options_reach_the_task(data):

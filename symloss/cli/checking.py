@@ -2,13 +2,14 @@
 
 import click
 
-from symloss.cli.options import answer, json_option, set_option
+from symloss.cli.options import answer, data_option, json_option, set_option
 
 
 @click.command("check")
 @click.argument("file")
 @click.option("--workers", type=click.IntRange(0), help="Estimate for so many workers; else one per core.")
 @set_option
+@data_option
 @json_option
 def check_command(file: str, workers: int | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Validate FILE, an experiment or a grammar, and estimate the cost by a short measurement.

@@ -6,6 +6,7 @@ from symloss.cli.options import (
     FormulaCommand,
     address_option,
     answer,
+    data_option,
     json_option,
     quiet_option,
     set_option,
@@ -23,6 +24,7 @@ from symloss.cli.options import (
 @workers_option
 @address_option
 @set_option
+@data_option
 @slot_option
 @json_option
 @quiet_option

@@ -4,7 +4,9 @@ With `--json` a command writes one JSON document to stdout and nothing else; all
 """
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -27,6 +29,24 @@ track_option = click.option(
     "--track", "trackers", multiple=True, type=click.Choice(TRACKERS), help="Keep the run in a tracker, too."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")
+
+
+def _look_in(ctx: click.Context, param: click.Parameter, folder: Path | None) -> None:
+    """Let tasks look for data sets in a folder, here and in the processes that this one starts."""
+    from symloss.judging.tasks.datafiles import VARIABLE
+
+    if folder is not None:
+        os.environ[VARIABLE] = str(folder.resolve())
+
+
+data_option = click.option(
+    "--data-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    expose_value=False,
+    callback=_look_in,
+    help="Where data sets lie, for tasks that do not say; else SYMLOSS_DATA.",
+)
 
 
 class Duration(click.ParamType[float]):
@@ -56,6 +76,7 @@ def run_options(command: Command) -> Command:
         workers_option,
         address_option,
         set_option,
+        data_option,
         time_option,
         report_option,
         track_option,

@@ -8,6 +8,7 @@ from symloss.cli.options import (
     FormulaCommand,
     address_option,
     answer,
+    data_option,
     json_option,
     quiet_option,
     set_option,
@@ -28,6 +29,7 @@ from symloss.notices import to_stderr
 @workers_option
 @address_option
 @set_option
+@data_option
 @json_option
 @quiet_option
 def transfer_command(

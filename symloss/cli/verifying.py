@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from symloss.cli.options import address_option, answer, json_option, quiet_option, workers_option
+from symloss.cli.options import address_option, answer, data_option, json_option, quiet_option, workers_option
 
 
 @click.command("verify")
@@ -13,6 +13,7 @@ from symloss.cli.options import address_option, answer, json_option, quiet_optio
 @click.option("--quick", is_flag=True, help="Train 3 of the seeds, at the recorded learning rates.")
 @workers_option
 @address_option
+@data_option
 @json_option
 @quiet_option
 def verify_command(

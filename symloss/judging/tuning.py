@@ -1,4 +1,4 @@
-"""Tuning a formula's numbers before it is judged: by gradients through training, or by CMA-ES at the same cost.
+"""Tunes a formula's numbers before it is judged (EvoMAL: Raymond et al. 2022, arXiv:2209.08907), or by CMA-ES instead.
 
 What comes out is a function of the formula, the task and the plan alone: no cohort and no worker has a part in it.
 """

@@ -1,7 +1,7 @@
-"""A task's validation loss after a few training steps by a formula, as a function of the formula's open numbers.
+"""A task's validation loss after a few steps by a formula, unrolled (EvoMAL: Raymond et al. 2022, arXiv:2209.08907).
 
-It is differentiated through the training steps, as in EvoMAL (Raymond et al. 2022, arXiv:2209.08907, section 3.3).
-Every draw comes from the plan's seeds, so that a formula's tuning is its own affair.
+It is a function of the formula's open numbers, differentiated through the training steps as in section 3.3. Every draw
+comes from the plan's seeds, so that a formula's tuning is its own affair.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The loop of an asynchronous search: a batch is asked when a worker is free, and told as soon as it is whole.
+"""An asynchronous search (Scott and De Jong 2015, Understanding Simple Asynchronous Evolutionary Algorithms).
 
+A batch is asked when a worker is free, and told as soon as it is whole.
 No worker waits for a generation to end. What is proposed depends on what has ended by then, so on timing. The run store
 numbers batches in the order in which they were told, and a resume tells them again in that order; what was asked and
 not told is taken up as it was asked.

@@ -79,8 +79,9 @@ class Shapes:
     """Reads where a formula's gradient lies, and which way it points.
 
     The first number is the share of the gradient's size that lies at the lower half of the probed outputs, for a
-    classification loss: at examples that the model believes little. The second is the share that points up along the
-    output. Both are from 0 to 1.
+    classification loss: at outputs that the model believes little, of whatever class. The second is the share that
+    points up along the output. Both are from 0 to 1, and are read as of ten outputs whatever the task has: they tell
+    kinds of formulas apart, and a formula's kind is the same on every task.
     """
 
     def __init__(self, slot: str, cells: int) -> None:

@@ -109,8 +109,9 @@ class DataSet:
         named = directory(data_dir)
         if named is None:
             return (
-                f"task '{self.name}': symloss brings no copy of its data. Set the option data_dir in [task], or the "
-                f"environment variable {VARIABLE}, to a directory with {self.folders[0]}/{file.name}. {self.about}"
+                f"task '{self.name}': symloss brings no copy of its data. Set the option data_dir in [task], "
+                f"--data-dir, or the environment variable {VARIABLE}, to a directory with "
+                f"{self.folders[0]}/{file.name}. {self.about}"
             )
         places = " or ".join(str(named / folder) for folder in self.folders)
         return f"task '{self.name}': there is no {file.name} or {file.name}.gz in {places}. {self.about}"
