@@ -38,6 +38,7 @@ class FakePool:
     Args:
         backwards: give jobs back in the opposite order, as workers might.
         cut_after: jobs after which the power fails.
+        alone: give each candidate of a job back by itself, as when its worker had died; then these are counted.
         targets: of the test part, for finals: outputs of a formula hit them with its own probability.
         skill: formula text -> probability of a hit.
     """
@@ -46,6 +47,7 @@ class FakePool:
         self,
         backwards: bool = False,
         cut_after: int | None = None,
+        alone: bool = False,
         targets: np.ndarray | None = None,
         skill: Callable[[str], float] = number_of,
     ) -> None:
@@ -53,6 +55,8 @@ class FakePool:
         self.fate: dict[str, object] = {}  # of workers, were there any
         self._backwards = backwards
         self._cut_after = cut_after
+        self._alone = alone
+        self._given = 0
         self._targets = targets
         self._skill = skill
 
@@ -79,10 +83,17 @@ class FakePool:
         for job in ordered:
             if stop():
                 return
-            if self._cut_after is not None and len(self.jobs) >= self._cut_after:
-                raise PowerCutError
+            self._fail()
             self.jobs.append(job)
-            yield job, [self._judged(number, text, job.plan) for number, text, _ in job.candidates]
+            judged = [self._judged(number, text, job.plan) for number, text, _ in job.candidates]
+            for part in [[one] for one in judged] if self._alone else [judged]:
+                self._fail()
+                self._given += 1
+                yield job, part
+
+    def _fail(self) -> None:
+        if self._cut_after is not None and self._given >= self._cut_after:
+            raise PowerCutError
 
     def _judged(self, number: int, text: str, plan: Plan) -> Judged:
         formula = _read(text)

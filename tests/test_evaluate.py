@@ -1,12 +1,15 @@
 """Jobs: texts in, one outcome per candidate out, with time limits that blame only who is to blame."""
 
 import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from symloss.judging.evaluate import Job, evaluate, judge, time_limit
+from symloss.judging.evaluate import Job, Stopwatch, evaluate, judge, time_limit
 from symloss.judging.failures import OutOfTimeError
 from symloss.judging.plan import Plan
 from symloss.judging.tasks import make_task
@@ -91,6 +94,57 @@ def test_the_second_alarm_blames_nobody():
         with pytest.raises(OutOfTimeError) as second:
             signal.pause()
     assert first.value.patience < 0.05 < second.value.patience
+
+
+@pytest.mark.parametrize(
+    ("wall", "own", "counted"),
+    [
+        (1.0, 0.0, 1.0),  # asleep, but there when it was to look
+        (50.0, 49.0, 50.0),  # in a long call into C
+        (50.0, 0.0, 1.1),  # stopped
+        (50.0, 10.0, 11.1),  # at work, then stopped
+    ],
+)
+def test_time_in_which_the_process_is_stopped_does_not_count(wall, own, counted, monkeypatch):
+    clocks = {"monotonic": 7.0, "process_time": 3.0}
+    for name in clocks:
+        monkeypatch.setattr(f"symloss.judging.evaluate.time.{name}", lambda name=name: clocks[name])
+    watch = Stopwatch()
+    clocks["monotonic"], clocks["process_time"] = 7.0 + wall, 3.0 + own
+    watch.look(due=1.0)
+    assert watch.seconds == pytest.approx(counted)
+
+
+STOPPABLE = """
+import time
+from symloss.judging.evaluate import time_limit
+with time_limit(2.0):
+    print("begun", flush=True)
+    for _ in range(20):
+        time.sleep(0.02)
+print("done")
+"""
+
+
+def test_a_stopped_process_that_goes_on_is_not_out_of_time():
+    with subprocess.Popen([sys.executable, "-c", STOPPABLE], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "begun\n"
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(2.5)
+        child.send_signal(signal.SIGCONT)
+        assert child.stdout.read() == "done\n"
+
+
+def test_the_soft_limit_comes_when_it_is_due():
+    began = time.monotonic()
+
+    def spin():
+        while time.monotonic() - began < 30:
+            pass
+
+    with pytest.raises(OutOfTimeError), time_limit(1.3):
+        spin()
+    assert time.monotonic() - began < 10  # it is a tenth of a second where nothing else is at work
 
 
 def test_outside_the_main_thread_there_is_no_alarm(digits):

@@ -100,6 +100,37 @@ def test_a_deadly_candidate_is_quarantined_and_its_neighbours_are_not() -> None:
     assert fleet.mishaps.quarantined == 1
 
 
+def test_what_ended_beside_a_deadly_candidate_is_given_at_once() -> None:
+    run = crew(SimulatedActors(score, deadly=["deadly"])).run(jobs(20, odd={9: "deadly"}))
+    given = [{one.outcome.candidate for one in judged} for _, judged in run]
+    alone = [{8}, {10}, {11}]
+    assert all(each in given[:-1] for each in alone)
+    assert given[-1] == {9}
+    assert len(given) == 19 + 4
+
+
+class Stopped(SimulatedActors):
+    """Now and then all is stopped for a while, this process as well as the workers."""
+
+    def wait(self, asked: Any, timeout: float) -> Any:
+        self.looks = getattr(self, "looks", 0) + 1
+        if self.looks in (9, 30, 31, 60):
+            self._skipped += 100.0
+            self._events = [(at + 100.0, *rest) for at, *rest in self._events]
+            for actor in self.living:
+                actor.free += 100.0
+        return super().wait(asked, timeout)
+
+
+def test_nobody_is_late_for_the_time_in_which_all_was_stopped() -> None:
+    fleet = crew(Stopped(score, lambda job: 1.5), 2)
+    assert ends(fleet, jobs(20, limit=2.0)) == FINE
+    assert (fleet.mishaps.killed, fleet.mishaps.lost) == (0, 0)
+    # What is stopped by itself is late still.
+    hangs = crew(SimulatedActors(score, hanging=["hangs"]), 2)
+    assert ends(hangs, jobs(20, limit=2.0, odd={9: "hangs"}))[9][0] is State.TIMED_OUT
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**6))
 def test_a_deadly_candidate_ends_alike_under_a_killer(seed: int) -> None:

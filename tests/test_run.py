@@ -22,6 +22,7 @@ from symloss.judging.stacking import Decision
 from symloss.judging.tasks import make_task
 from symloss.language.candidate import TRAINED, State
 from symloss.language.lossfile import read_loss
+from symloss.language.probing import Prober
 from symloss.running.config import experiment_toml, load_experiment
 from symloss.running.halving import Halving
 from symloss.running.observer import Progress, Silent
@@ -176,6 +177,50 @@ def test_a_crash_while_training_loses_the_job_in_flight_alone(
         assert len(rest.jobs) == total - cut_after
         assert digest(folder) == digest(whole[0])
         assert result.finals == whole[2].finals
+
+
+def test_a_crash_between_candidates_of_a_job_that_are_tried_alone_repeats_none(
+    whole: tuple[Path, FakePool, RunResult], tmp_path: Path, use: Callable[[FakePool], FakePool]
+) -> None:
+    total = sum(len(job.candidates) for job in whole[1].jobs)
+    for cut_after in (1, 2, 7):
+        folder = tmp_path / f"cut-{cut_after}"
+        use(fake(cut_after=cut_after, alone=True))
+        with pytest.raises(PowerCutError):
+            search(TABLE, out=folder)
+        rest = use(fake())
+        resume(folder)
+        assert sum(len(job.candidates) for job in rest.jobs) == total - cut_after
+        assert digest(folder) == digest(whole[0])
+
+
+def test_a_signal_while_proposals_are_made_ends_the_search(
+    whole: tuple[Path, FakePool, RunResult],
+    tmp_path: Path,
+    use: Callable[[FakePool], FakePool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proposed: list[int] = []
+    look = Prober.look
+
+    def interrupted(prober: Prober, *asked: Any) -> Any:
+        proposed.append(1)
+        if len(proposed) == 30:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return look(prober, *asked)
+
+    monkeypatch.setattr(Prober, "look", interrupted)
+    use(fake())
+    table = {**TABLE, "search": {**TABLE["search"], "population": 10_000}}
+    result = search(table, out=tmp_path / "large")
+    assert result.interrupted == signal.SIGTERM
+    assert len(proposed) < 100
+    with RunStore.read(tmp_path / "large" / "run.sqlite") as store:
+        assert store.issued() == 0
+    proposed.clear()
+    search(TABLE, out=tmp_path / "run")
+    resume(tmp_path / "run")
+    assert digest(tmp_path / "run") == digest(whole[0])
 
 
 def test_a_store_that_fails_while_the_pool_works_is_nobodys_outcome(

@@ -123,6 +123,8 @@ def test_a_signal_before_the_run_is_set_up_leaves_nothing(tmp_path: Path) -> Non
 def test_two_signals_end_a_run_at_once(tmp_path: Path, calm: dict[str, str]) -> None:
     ended = ended_by(tmp_path, "training", 2, [TERM, TERM])
     assert ended.status == 143, ended.shown
+    assert "stopped at once" in ended.shown
+    assert "Front" not in ended.shown  # what a run in order would have ended with
     resume(tmp_path / "run", workers=0)
     assert parts_of(tmp_path / "run") == calm
 

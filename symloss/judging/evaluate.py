@@ -30,6 +30,9 @@ from symloss.language.loss import TorchFunction, compile_loss
 from symloss.language.tuning import UNTUNED, Tuning
 
 FREE_OUTPUTS, NO_FORMULA = "free outputs", "no formula"  # the free tests that workers make, as their reasons begin
+TICK = 1.0  # seconds between two looks at how long a job has been at work, at most
+SOON = 0.01  # seconds after which is looked again where the time is as good as over
+LATE = 0.1  # seconds by which a look may be late without a reason
 PATIENCE = 0.25  # of the time limit: a candidate that held things up for less is not blamed
 
 
@@ -183,14 +186,32 @@ def judged_as(number: int, seconds: float, trained: Trained, formula: Canonical 
     return Judged(outcome, trained.outputs)
 
 
-def in_order(job: Job, judged: dict[int, Judged]) -> list[Judged]:
-    """Return the judged candidates as the job lists them."""
-    return [judged[number] for number, _, _ in job.candidates]
-
-
 def alone(job: Job) -> Sequence[Job]:
     """Cut a job into one per candidate."""
     return [replace(job, candidates=(candidate,)) for candidate in job.candidates]
+
+
+class Stopwatch:
+    """Counts seconds at work: while the process is stopped, as by Ctrl-Z, it is not at work.
+
+    Attributes:
+        seconds: up to the last look.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._wall, self._own = time.monotonic(), time.process_time()
+
+    def look(self, due: float) -> None:
+        """Count on.
+
+        Args:
+            due: seconds after the last look in which this one was to come. If it comes much later it was held up by a
+                call into C, which shows as this process's own time, or the process was stopped, which does not.
+        """
+        wall, own = time.monotonic(), time.process_time()
+        self.seconds += min(wall - self._wall, due + LATE + own - self._own)
+        self._wall, self._own = wall, own
 
 
 @contextmanager
@@ -202,15 +223,21 @@ def time_limit(seconds: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not math.isfinite(seconds):
         yield
         return
-    rings = 0
+    watch, rings = Stopwatch(), 0
+    due = min(TICK, seconds)
 
     def ring(signum: int, frame: FrameType | None) -> None:
-        nonlocal rings
-        rings += 1
-        raise OutOfTimeError(patience=seconds * PATIENCE if rings == 1 else math.inf)
+        nonlocal rings, due
+        watch.look(due)
+        over = watch.seconds >= seconds * (rings + 1)
+        rings += over
+        due = min(TICK, max(SOON, seconds * (rings + 1) - watch.seconds))
+        signal.setitimer(signal.ITIMER_REAL, due)
+        if over:
+            raise OutOfTimeError(patience=seconds * PATIENCE if rings == 1 else math.inf)
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    signal.setitimer(signal.ITIMER_REAL, due)
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ The driver owns time limits and retries; nothing that happens to a worker change
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,7 +15,7 @@ from typing import Any
 from symloss.errors import ExperimentError, RunError
 from symloss.judging.actors import Actors, LostError
 from symloss.judging.drain import Drain, Stop, never
-from symloss.judging.evaluate import Job, Judged, in_order
+from symloss.judging.evaluate import Job, Judged
 from symloss.judging.mishaps import Mishaps
 from symloss.judging.nodes import check_same_versions, versions_here
 from symloss.judging.pool import Finished, given_up
@@ -29,6 +29,7 @@ STARTS = 5  # workers in a row that may die in one place before they are ready
 STARTS_LATER = 30  # the same, where others have been ready with the same task
 REST = 1.0  # seconds since it answered after which a worker is asked whether it lives before it gets work
 POLL = 0.2  # seconds between two looks at `stop`
+AWAY = 5.0  # seconds without a look after which this process was stopped, or its machine; workers may have been, too
 LOOK = 0.5  # seconds between two looks for workers that hang
 RECYCLE_JOBS = 5000  # jobs after which a worker is replaced
 RECYCLE_BYTES = 2**31  # growth of a worker's memory since its first job after which it is replaced
@@ -121,7 +122,7 @@ class Fleet:
         self._suspicion = Suspicion()
         self._accused: list[Errand] = []
         self._proven = False
-        self._looked = -LOOK
+        self._looked, self._seen = -LOOK, math.inf
 
     def fill(self) -> None:
         """Take on workers in the place of those that are missing."""
@@ -135,7 +136,6 @@ class Fleet:
         errands = (Errand(job, job) for job in jobs)
         # Of what may have no end the next is asked for when a worker is free; of a list more is sent ahead.
         waiting = deque(errands) if isinstance(jobs, Sequence) else Waiting(errands)
-        done: dict[int, dict[int, Judged]] = defaultdict(dict)
         drain, self._accused = Drain(stop), []
         try:
             while waiting or self._accused or any(hand.line for hand in self.hands):
@@ -144,10 +144,7 @@ class Fleet:
                 elif not any(hand.line for hand in self.hands) or drain.over():
                     return
                 for errand, judged in [*self._collect(waiting), *self._decide(waiting)]:
-                    parts = done[errand.parent.number]
-                    parts |= {one.outcome.candidate: one for one in judged}
-                    if len(parts) == len(errand.parent.candidates):
-                        yield errand.parent, in_order(errand.parent, done.pop(errand.parent.number))
+                    yield errand.parent, judged
         finally:
             self._abandon()
 
@@ -192,12 +189,22 @@ class Fleet:
         """Wait a moment for answers; replace workers that died or hang. Returns what is settled."""
         busy = {head: hand for hand in self.hands if (head := hand.head()) is not None}
         settled: list[Settled] = []
-        for asked in self._actors.wait(list(busy), POLL):
+        self._see()
+        answered = self._actors.wait(list(busy), POLL)
+        self._see()
+        for asked in answered:
             settled += self._take(busy[asked], asked, waiting)
         if self._actors.now() - self._looked >= LOOK:
             self._looked = self._actors.now()
             settled += self._look(waiting)
         return settled
+
+    def _see(self) -> None:
+        """Give workers the time again in which nobody looked."""
+        now = self._actors.now()
+        away, self._seen = now - self._seen, now
+        for hand in self.hands if away > AWAY else ():
+            hand.since += away
 
     def _look(self, waiting: deque[Errand]) -> list[Settled]:
         """Replace workers that hang; complain when none has a place."""

@@ -24,7 +24,10 @@ class Pool(Protocol):
         ...
 
     def run(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[tuple[Job, list[Outcome]]]:
-        """Judge jobs and give each back with one outcome per candidate, in the order in which they end.
+        """Judge jobs and give outcomes back, one per candidate, in the order in which jobs end.
+
+        What a job came to is given back at once, but for one whose worker died or hung: its candidates are tried
+        alone, and each is given back, with the job, as soon as it has ended.
 
         Args:
             jobs: of the pool's task; of what is no sequence each is asked for when a worker is free, or one sooner.

@@ -4,9 +4,10 @@ All that a search learns comes out of the run store, so a resume takes the same 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
+from symloss.judging.evaluate import Job
 from symloss.judging.plan import Plan
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome
@@ -47,7 +48,7 @@ class Course:
 
     def stored(self) -> list[Candidate]:
         """Issue the next batch again where the store holds it, told before or cut short; else nothing."""
-        return self._recall.issue(self.batch)
+        return self._recall.issue(self.batch, self._ending.now)
 
     def take(self, candidates: Sequence[Candidate]) -> list[Told] | None:
         """Judge a batch that the search has issued, and tell it; None when it was cut short."""
@@ -74,7 +75,7 @@ class Course:
         known = store.outcomes(first, last)
         # Cut before looking at what is known: cohorts must be those of a run without a break.
         jobs = Cutter(plan, budget.cohort, budget.timeout, self._tuning)(left)
-        missing = [job for job in jobs if any(number not in known for number, *_ in job.candidates)]
+        missing = [rest for job in jobs if (rest := without(job, known)) is not None]
         so_far = Tally()  # counted as they come: to count a large batch after each job would take the time of training
         so_far.add(list(known.values()))
         for _, outcomes in session.pool.run(missing, ending.now):
@@ -85,3 +86,9 @@ class Course:
         if ending.fault is not None:
             raise ending.fault
         return store.outcomes(first, last)
+
+
+def without(job: Job, known: Container[int]) -> Job | None:
+    """Return a job without the candidates that have ended: of one whose worker died, some may have; None for none."""
+    left = tuple(candidate for candidate in job.candidates if candidate[0] not in known)
+    return replace(job, candidates=left) if left else None

@@ -5,7 +5,7 @@ told as they were at first: a search that is not the one that wrote the run prop
 store refuses it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -63,8 +63,12 @@ class Recall:
             self._take_up()
         return told
 
-    def issue(self, number: int) -> list[Candidate]:
-        """Issue again what the store holds of a batch that is to be judged; nothing where it holds nothing of it."""
+    def issue(self, number: int, stop: Callable[[], bool] = lambda: False) -> list[Candidate]:
+        """Issue again what the store holds of a batch that is to be judged; nothing where it holds nothing of it.
+
+        Args:
+            stop: see `Search.ask`.
+        """
         first = self._next - self._sizes[number] if number < len(self._sizes) else self._next
         own = takewhile(lambda each: each.batch == number, self._store.candidates(first))
         stored = list(own)
@@ -72,7 +76,7 @@ class Recall:
             return []
         if stored[0].variation == OFFERED:
             return self._search.offer([self._search.read(each.text) for each in stored])
-        return self._search.ask(len(stored))
+        return self._search.ask(len(stored), stop=stop)
 
     def _is_offered(self, number: int) -> bool:
         return any(each.variation == OFFERED for each in self._store.candidates(number, number))

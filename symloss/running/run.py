@@ -124,9 +124,11 @@ def search_run(session: Session, ending: Ending) -> str:
     while not (reason := ending.reason()):
         if course.recall():
             continue
-        candidates = course.stored() or session.search.ask()
+        candidates = course.stored() or session.search.ask(stop=ending.now)
+        if ending.fault is not None:
+            raise ending.fault
         if not candidates:
-            return DRY
+            return ending.cut_short() or DRY
         if course.take(candidates) is None:
             return ending.cut_short()
     return reason

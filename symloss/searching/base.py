@@ -158,12 +158,16 @@ class Search:
         """How many generations' worth was told; each is as many as the method would ask for when it began."""
         return self._generations.done
 
-    def ask(self, n: int | None = None, ahead: bool = False) -> list[Candidate]:
+    def ask(
+        self, n: int | None = None, ahead: bool = False, stop: Callable[[], bool] = lambda: False
+    ) -> list[Candidate]:
         """Propose candidates, numbered on from the last.
 
         Args:
             n: how many; None leaves it to the method (evolution: one generation).
             ahead: whether earlier batches may still be untold, as in an asynchronous search.
+            stop: asked before each proposal. Once it is true none is issued, and the search is of no further use: it
+                remembers some that nobody knows of.
 
         Returns:
             The candidates; none when the grammar is exhausted, see the setting `patience`. Who asks ahead is to look
@@ -175,7 +179,7 @@ class Search:
         self._refuse_untold(ahead)
         if self.barren >= self.patience and not ahead:
             return []
-        return self._issue([None] * (self._method.batch() if n is None else n))
+        return self._issue([None] * (self._method.batch() if n is None else n), stop)
 
     def reissue(self, batch: Sequence[Issued]) -> list[Candidate]:
         """Take up a batch that an earlier session had asked and not told, as it was asked then.
@@ -262,10 +266,14 @@ class Search:
         self._generations.told(len(told), self._method.batch())
         self._method.absorb(told)
 
-    def _issue(self, drafts: Sequence[Draft | None]) -> list[Candidate]:
+    def _issue(self, drafts: Sequence[Draft | None], stop: Callable[[], bool] = lambda: False) -> list[Candidate]:
         """Issue a batch; where there is no draft, the method makes one."""
-        first = self._issued
-        return self._enlist([self._candidate(first + place, draft) for place, draft in enumerate(drafts)])
+        first, batch = self._issued, list[tuple[Candidate, Tree]]()
+        for place, draft in enumerate(drafts):
+            if stop():
+                return []
+            batch.append(self._candidate(first + place, draft))
+        return self._enlist(batch)
 
     def _enlist(self, batch: list[tuple[Candidate, Tree]]) -> list[Candidate]:
         if batch:

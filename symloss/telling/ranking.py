@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from symloss.errors import FormulaError
 from symloss.language.candidate import TRAINED, Outcome, State
 from symloss.language.formula import parse
-from symloss.running.storage.recollection import Standings
+from symloss.running.storage.recollection import Standings, gaps_of
 from symloss.running.storage.store import RunStore
 from symloss.searching.archive import HallOfFame
 from symloss.searching.fitness import FAILED, Judge
@@ -74,10 +74,10 @@ def stand(store: RunStore) -> Standings:
 def _untold(store: RunStore, told: Standings) -> dict[int, Outcome]:
     """Return the outcomes of what the search was not told yet; an asynchronous one was told later batches before."""
     behind = int(told.numbers[-1]) + 1 if len(told) else 0
-    outcomes = store.outcomes(behind)
-    missing = np.setdiff1d(np.arange(behind), told.numbers, assume_unique=True).tolist()
-    between = ((candidate.number, outcome) for candidate, outcome in store.some(missing))
-    return {number: outcome for number, outcome in between if outcome is not None} | outcomes
+    between: dict[int, Outcome] = {}
+    for first, last in gaps_of(told.numbers):  # a stranger's store may leave out a thousand million
+        between |= store.outcomes(first, last)
+    return between | store.outcomes(behind)
 
 
 def rank(store: RunStore, standings: Standings, most: int | None = None, named: str | None = None) -> Ranking:

@@ -128,13 +128,13 @@ class Harness:
 
     def _audit(self, folder: Path, before: set[str], began: int, sitting: Sitting, fate: Fate) -> None:
         """Look whether a sitting evaluated again what was stored, and whether the store holds what it had stored."""
-        now, ended = known_to(folder / "run"), time.time()
+        now = known_to(folder / "run")
         for what, moment, name in _entries(folder, began):
             if what == "trained" and name in before:
                 fate.faults.append(f"evaluation {name} was done again")
             if what == "stored" and name not in now:
                 fate.lost += 1
-                if moment < ended - sitting.seconds - GRACE or not sitting.killed:
+                if moment < sitting.at - GRACE or not sitting.killed:
                     fate.faults.append(f"evaluation {name} was stored, and is lost")
 
     def _compare(self, case: Case, folder: Path, fate: Fate) -> None:

@@ -89,23 +89,23 @@ class Ledger:
 
     def run(self, jobs: Iterable[Any], stop: Any) -> Iterator[Any]:
         """See Pool.run."""
-        yield from self._noted(self._pool.run(jobs, stop), lambda job: [str(each[0]) for each in job.candidates])
+        yield from self._noted(self._pool.run(jobs, stop), lambda job, ended: [str(each.candidate) for each in ended])
 
     def run_with_outputs(self, jobs: Iterable[Any], stop: Any) -> Iterator[Any]:
         """See Pool.run_with_outputs; only the finals call it, whose jobs are named by what decides them."""
         from symloss.language.formula import parse
         from symloss.running.proof.trials import job_name
 
-        def names(job: Any) -> list[str]:
+        def names(job: Any, ended: Any) -> list[str]:
             return [job_name(parse(text, slot), job.plan) for _, text, slot in job.candidates]
 
         yield from self._noted(self._pool.run_with_outputs(jobs, stop), names)
 
-    def _noted(self, ended: Iterator[Any], names: Callable[[Any], list[str]]) -> Iterator[Any]:
+    def _noted(self, ended: Iterator[Any], names: Callable[[Any, Any], list[str]]) -> Iterator[Any]:
         for job, result in ended:
-            self._note("trained", names(job))
+            self._note("trained", names(job, result))
             yield job, result
-            self._note("stored", names(job))
+            self._note("stored", names(job, result))
 
     def _note(self, what: str, names: list[str]) -> None:
         os.write(self._file, f"{what} {time.time()} {' '.join(names)}\n".encode())

@@ -39,12 +39,14 @@ class Sitting:
         killed: by us; otherwise it ended before.
         status: as the system tells it: minus the signal's number, or the exit status.
         seconds: that it took.
+        at: time of the day, in seconds, at which it was killed, or had ended.
         passed: how often it came to each place; known where it was not to be killed.
     """
 
     killed: bool
     status: int
     seconds: float
+    at: float
     passed: dict[str, int]
 
 
@@ -59,12 +61,13 @@ def sit(arguments: list[str], ledger: Path, log: Path, kill: Kill | None, forked
     os.close(tell)
     try:
         killed = kill is not None and _kill(pid, kill, told)
+        at = time.time()
         status = _ended(pid, began)
         said = b"" if kill is not None else _read(told)
     finally:
         os.close(told)
     passed = json.loads(said) if said else {}
-    return Sitting(killed and status == -signal.SIGKILL, status, time.monotonic() - began, passed)
+    return Sitting(killed and status == -signal.SIGKILL, status, time.monotonic() - began, at, passed)
 
 
 def _fork(ledger: Path, traps: Traps, arguments: list[str], log: Path) -> int:

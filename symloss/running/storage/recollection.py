@@ -176,7 +176,16 @@ def standings_of(rows: Iterable[tuple[Any, ...]], path: Path) -> Standings:
     numbers, origins, fitness, complexity, trained = (
         np.concatenate(column) for column in (zip(*parts, strict=True) if parts else [[np.zeros(0)]] * 5)
     )
+    if len(numbers) > 1 and not bool((np.diff(numbers) > 0).all()):
+        raise _damaged(path, int(numbers[1:][np.diff(numbers) <= 0][0]))  # it belongs to two batches
     return Standings(
         numbers.astype(np.int64), origins.astype(np.int64), fitness.astype(np.float64), complexity.astype(np.int64),
         trained.astype(np.bool_),
     )  # fmt: skip
+
+
+def gaps_of(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return (first, last) of the numbers from 0 that increasing numbers leave out before their last."""
+    before = np.concatenate([np.array([-1], np.int64), numbers[:-1]]) if len(numbers) else numbers
+    places = np.flatnonzero(numbers - before > 1)
+    return [(int(before[place]) + 1, int(numbers[place]) - 1) for place in places]

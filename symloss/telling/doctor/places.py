@@ -28,7 +28,13 @@ def check_disk(patient: Patient) -> list[Finding]:
     if disk.free < BASE:
         said = f"{words}; a run takes {size_words(BASE)} and more, and would be paused"
         return [fault("disk", said, "make room, or name a folder on another disk with --out", **facts)]
-    if not locks_hold(disk.path):
+    try:
+        held = locks_hold(disk.path)
+    except OSError as error:  # no inode is left, or a quota is used up that the disk does not tell of
+        return [
+            fault("disk", f"{words}; no file can be made there: {error.strerror}", "name another folder with --out")
+        ]
+    if not held:
         said = f"{words}; it keeps no locks, so two drivers could not be kept apart"
         return [fault("disk", said, "name a folder on a local disk with --out", **facts)]
     if disk.is_network:
