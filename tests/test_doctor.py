@@ -23,11 +23,12 @@ from symloss.telling.doctor import clock, cores, gpu, memory, places, versions
 from symloss.telling.doctor.checks import CHECKS
 from symloss.telling.doctor.doctor import Examination, examination_text, examine
 from symloss.telling.doctor.finding import Finding, Patient, Status
-from symloss.telling.doctor.limits import cpu_limit, memory_limit
+from symloss.telling.doctor.limits import check_limits, cpu_limit, memory_limit
 from symloss.telling.doctor.ray import check_ray
 from symloss.telling.doctor.run import check_run
 
 GOLDEN = Path(__file__).parent / "golden" / "v2" / "run"
+LATEST = Path(__file__).parent / "golden" / "v3" / "run"
 
 
 def patient(folder: Path, **facts: Any) -> Patient:
@@ -165,6 +166,28 @@ def test_a_disk_without_locks_is_a_fault(tmp_path: Path, monkeypatch: pytest.Mon
     assert (status, "it keeps no locks, so two drivers could not be kept apart" in said) == (Status.FAULT, True)
 
 
+def test_a_disk_on_which_no_file_can_be_made_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**asked: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", str(tmp_path))
+
+    monkeypatch.setattr(places.tempfile, "TemporaryFile", full)
+    status, said, _ = one(places.check_disk(patient(tmp_path)))
+    assert (status, "no file can be made there: Disk quota exceeded" in said) == (Status.FAULT, True)
+
+
+def test_few_open_files_and_processes_are_worth_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (64, 64))
+    files, processes = check_limits(patient(tmp_path, workers=4))
+    assert "64 open files are allowed, and Ray may want 700 with 4 workers" in files.said
+    assert (files.status, processes.status) == (Status.NOTE, Status.NOTE)
+    assert "ulimit -u 440" in processes.advice
+
+
+def test_rays_own_folder_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert str(tmp_path) in one(places.check_temporary(patient(tmp_path)))[1]
+
+
 def test_a_disk_that_refuses_locks_is_one_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*asked: object) -> None:
         raise OSError(errno.ENOLCK, "no locks")
@@ -269,6 +292,34 @@ def test_what_does_not_fit_is_said(run: Path, sql: str) -> None:
     assert any(DAMAGE[sql] in fault for fault in found.faults), found.faults
     assert found.digest == ""
     assert {each.status for each in check_run(patient(run.parent, run=run))} == {Status.FAULT}
+
+
+TOLD = {
+    "UPDATE told SET fitness = zeroblob(length(fitness)) WHERE batch = 1": "told of the fitness of candidate",
+    "UPDATE told SET trained = zeroblob(length(trained)) WHERE batch = 0": "told of the training of candidate",
+    "UPDATE told SET origin = zeroblob(length(origin)) WHERE batch = 1": "told of the first twin of candidate",
+    "UPDATE told SET first = 5000 WHERE batch = (SELECT MAX(batch) FROM told)": "candidate 5000, which has no outcome",
+}
+
+
+@pytest.mark.parametrize("sql", TOLD)
+def test_what_the_search_was_told_is_worked_out_anew(tmp_path: Path, sql: str) -> None:
+    run = Path(shutil.copytree(LATEST, tmp_path / "run"))
+    assert check_integrity(run).faults == ()
+    with sqlite3.connect(run / "run.sqlite") as connection:
+        connection.execute(sql)
+    connection.close()
+    found = check_integrity(run)
+    assert any(TOLD[sql] in fault for fault in found.faults), found.faults
+    assert found.digest == ""
+
+
+def test_a_run_without_its_texts_is_not_whole(run: Path) -> None:
+    (run / "grammar.toml").unlink()
+    (run / "experiment.toml").write_text("no table")
+    faults = check_integrity(run).faults
+    assert any("grammar.toml cannot be read" in each for each in faults), faults
+    assert any("experiment.toml is no TOML" in each for each in faults), faults
 
 
 def test_a_page_that_is_torn_is_said(run: Path) -> None:

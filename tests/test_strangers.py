@@ -7,6 +7,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,31 @@ def test_a_first_number_that_no_batch_has_is_damage(tmp_path: Path) -> None:
         for deed in (lambda: store.told(0), store.standings):
             with pytest.raises(RunError, match="what was told of candidate 9223"):
                 deed()
+
+
+LAST = "WHERE batch = (SELECT MAX(batch) FROM told)"
+
+
+def test_a_batch_that_claims_to_come_after_a_thousand_million_takes_no_memory(tmp_path: Path) -> None:
+    run = Path(shutil.copytree(LATEST, tmp_path / "run"))
+    with sqlite3.connect(run / "run.sqlite") as connection:
+        connection.execute(f"UPDATE told SET first = 1000000000000 {LAST}")
+    connection.close()
+    tracemalloc.start()
+    try:
+        summarise_run(run)  # the candidates are there, and are ranked by what was measured
+        assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_candidates_of_two_batches_are_damage(tmp_path: Path) -> None:
+    run = Path(shutil.copytree(LATEST, tmp_path / "run"))
+    with sqlite3.connect(run / "run.sqlite") as connection:
+        connection.execute(f"UPDATE told SET first = first - 1 {LAST}")
+    connection.close()
+    with RunStore.read(run / "run.sqlite") as store, pytest.raises(RunError, match="what was told of candidate"):
+        store.standings()
 
 
 @pytest.mark.parametrize("sql", ["DELETE FROM trial_outputs", "UPDATE trial_outputs SET shape = '19 7'"])

@@ -33,6 +33,7 @@ OPTIONS = [
 DELAYS = {"start-up": 0.05, "screening": 0.03, "training": 0.03, "commit": 0.002, "telling": 0.005, "finals": 0.05,
           "winner": 0.01, "report": 0.3}  # fmt: skip
 GRACE = 0.5  # seconds before a kill in which an outcome may still have waited for others to become durable
+ENOUGH = 0.8  # share of the cases in which a driver must have been killed, and not ended before
 LEFT = 5.0  # seconds after which nothing may be left behind
 
 
@@ -209,11 +210,15 @@ def main() -> None:
 
     torch.set_num_threads(1)  # a fork has the threads of this process no more
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    shared = _shared()
     fates = _all(asked, Harness(folder))
-    left = _left_behind(Path(os.environ["RAY_TMPDIR"]))
+    left = _left_behind(Path(os.environ["RAY_TMPDIR"]), shared)
     print(table_of(fates))
     done, lost = sum(stage != "none" for fate in fates for stage in fate.stages), sum(fate.lost for fate in fates)
     broken = sum(bool(fate.faults) for fate in fates) + len(left)
+    if asked.only is None and done < ENOUGH * len(fates):
+        print(f"only {done} drivers were killed, the others had ended before", file=sys.stderr)
+        broken += 1
     print(json.dumps({"seed": asked.seed, "killed": done, "broken": broken, "waiting_when_killed": lost, "left": left}))
     if not broken and asked.only is None:
         shutil.rmtree(folder)
@@ -245,9 +250,19 @@ def _ours(homes: Path) -> Iterator[str]:
                 yield f"process {name}: {Path(f'/proc/{name}/cmdline').read_bytes()[:200]!r}"
 
 
-def _left_behind(homes: Path) -> list[str]:
+def _shared() -> set[str]:
+    """Name the segments of shared memory that Ray may have made."""
+    folder = "/dev/shm"
+    return (
+        {name for name in os.listdir(folder) if "plasma" in name or "ray" in name} if os.path.isdir(folder) else set()
+    )
+
+
+def _left_behind(homes: Path, shared: set[str]) -> list[str]:
     end = time.monotonic() + LEFT
-    while (left := [each.name for each in homes.iterdir()] + list(_ours(homes))) and time.monotonic() < end:
+    while (
+        left := [*(each.name for each in homes.iterdir()), *_ours(homes), *sorted(_shared() - shared)]
+    ) and time.monotonic() < end:
         time.sleep(0.1)
     if not left:
         homes.rmdir()

@@ -59,7 +59,7 @@ def fuzz(name: str, numbers: range, seed: int, folder: Path, watch: Watch) -> It
     """
     kind, count = KINDS[name], Count(name)
     folder.mkdir(parents=True, exist_ok=True)
-    if not PREPARED.run:
+    if not PREPARED.runs:
         PREPARED.prepare(folder / "prepared")
     warm_up(kind, folder, seed)
     for number in numbers:

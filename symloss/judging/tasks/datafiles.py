@@ -85,6 +85,8 @@ class DataSet:
         if path is None:
             raise ExperimentError(self._missing(data_dir, file))
         try:
+            if path.stat().st_size > LARGEST:
+                raise OSError(f"it is larger than {LARGEST} bytes")
             found = [digest for digest in _digests(path) if digest]
             if file.sha256 and not set(found) & set(file.sha256):
                 raise ExperimentError(

@@ -1,17 +1,24 @@
-"""Whether a run's files are whole and agree: SQLite's own look, candidates against outcomes, finals against the winner.
+"""Whether a run's files are whole and agree: SQLite's own look, candidates against outcomes, what the search was told
+against what was measured, finals against the winner.
 
 Nothing is trained and nothing is written.
 """
 
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from symloss.errors import SymlossError
-from symloss.running.storage.rundir import RunDirectory, find_run, read_winner
+from symloss.language.candidate import TRAINED
+from symloss.running.storage.rundir import RunDirectory, find_run, read_text, read_winner
 from symloss.running.storage.store import RunStore
 from symloss.running.storage.wholeness import check_whole
+from symloss.searching.fitness import FAILED, Judge
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,43 @@ def _books(run: RunDirectory, store: RunStore) -> Iterator[str]:
     yield from check_whole(store)
 
 
+def _texts(run: RunDirectory, store: RunStore) -> Iterator[str]:
+    """Look at the files without which no run is gone on with."""
+    for path in (run.experiment, run.grammar):
+        try:
+            tomllib.loads(read_text(path))
+        except tomllib.TOMLDecodeError as error:
+            yield f"{path.name} is no TOML: {error}"
+
+
+def _told(run: RunDirectory, store: RunStore) -> Iterator[str]:
+    """Work out anew what the search was told of each candidate: its first twin, its fitness, whether it was trained."""
+    standings, facts = store.standings(), store.meta()
+    judge = Judge(facts["metric"], facts["maximise"])
+    origins, scores = dict[int, int](), dict[int, float]()
+    trained = np.zeros(len(standings), bool)
+    outcomes = store.outcomes()
+    for place, number in enumerate(standings.numbers.tolist()):
+        outcome = outcomes.get(number)
+        if outcome is None:
+            yield f"the search was told of candidate {number}, which has no outcome"
+            return
+        twin = outcome.twin
+        origins[number] = number if twin is None else origins.get(twin, twin)
+        scores[number] = judge.fitness(outcome) if twin is None else scores.get(twin, FAILED)
+        trained[place] = outcome.state in TRAINED
+    kept: dict[str, tuple[NDArray[Any], Iterable[Any]]] = {
+        "first twin": (standings.origins, origins.values()),
+        "fitness": (standings.fitness, scores.values()),
+        "training": (standings.trained, trained),
+    }
+    for what, (told, found) in kept.items():
+        wrong = np.flatnonzero(told != np.fromiter(found, told.dtype, len(told)))
+        if len(wrong):
+            number = int(standings.numbers[wrong[0]])
+            yield f"what the search was told of the {what} of candidate {number}, or of another, is not what came out"
+
+
 def _trials(run: RunDirectory, store: RunStore) -> Iterator[str]:
     """Look for what the finals measured of trials that are not there."""
     for table in ("trial_measurements", "trial_outputs"):
@@ -106,4 +150,4 @@ def _winner(run: RunDirectory, store: RunStore) -> Iterator[str]:
         yield f"{run.winner.name} tells another verdict than the finals"
 
 
-_CHECKS: tuple[Check, ...] = (_pages, _rows, _books, _trials, _winner)
+_CHECKS: tuple[Check, ...] = (_pages, _rows, _books, _texts, _told, _trials, _winner)

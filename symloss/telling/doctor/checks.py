@@ -4,6 +4,7 @@ from symloss.telling.doctor.clock import check_clock
 from symloss.telling.doctor.cores import check_cores
 from symloss.telling.doctor.finding import Check
 from symloss.telling.doctor.gpu import check_gpu
+from symloss.telling.doctor.limits import check_limits
 from symloss.telling.doctor.memory import check_memory
 from symloss.telling.doctor.places import check_disk, check_home, check_shared_memory, check_temporary
 from symloss.telling.doctor.ray import check_ray
@@ -13,6 +14,7 @@ from symloss.telling.doctor.versions import check_versions
 CHECKS: dict[str, Check] = {
     "versions": Check("Python and the packages that symloss needs", check_versions),
     "cores": Check("processors, and what a control group allows", check_cores),
+    "limits": Check("open files and processes, for Ray", check_limits),
     "memory": Check("memory, and what a control group allows", check_memory),
     "gpu": Check("GPUs that torch can use", check_gpu),
     "disk": Check("the disk of runs: room, kind, locks", check_disk),

@@ -1,9 +1,32 @@
-"""What the kernel allows a container: processors and memory, by control groups of either version."""
+"""What the kernel allows: processors and memory, by control groups of either version; open files and processes."""
 
+import resource
 from pathlib import Path
+
+from symloss.telling.doctor.finding import Finding, Patient, note, well
+
+FILES_BASE, FILES_EACH = 500, 50  # open files that Ray's own processes take, and each worker
+PROCESSES_BASE, PROCESSES_EACH = 200, 60  # threads count as processes there
 
 GROUPS = Path("/sys/fs/cgroup")
 _UNLIMITED = 2**60  # version 1 writes a number near 2**63 for no limit
+
+
+def check_limits(patient: Patient) -> list[Finding]:
+    """Compare what a search with workers needs of open files and processes with what this process may have."""
+    found, facts = list[Finding](), dict[str, int | None]()
+    wanted = {
+        "open files": (resource.RLIMIT_NOFILE, FILES_BASE + FILES_EACH * patient.workers, "ulimit -n"),
+        "processes": (resource.RLIMIT_NPROC, PROCESSES_BASE + PROCESSES_EACH * patient.workers, "ulimit -u"),
+    }
+    for what, (kind, least, command) in wanted.items():
+        most, _ = resource.getrlimit(kind)
+        facts[what] = None if most == resource.RLIM_INFINITY else most
+        if most != resource.RLIM_INFINITY and most < least:
+            said = f"{most} {what} are allowed, and Ray may want {least} with {patient.workers} workers"
+            found.append(note("limits", said, f"{command} {least}, or fewer --workers", **facts))
+    words = ", ".join(f"{'any number of' if most is None else most} {what}" for what, most in facts.items())
+    return found or [well("limits", words, **facts)]
 
 
 def cpu_limit(root: Path = GROUPS) -> float | None:

@@ -45,8 +45,9 @@ def check_disk(patient: Patient) -> list[Finding]:
 
 def check_temporary(patient: Patient) -> list[Finding]:
     """Look at the folder for temporary files, where Ray keeps its sockets and logs."""
+    wished = os.environ.get("RAY_TMPDIR")
     try:
-        folder = Path(tempfile.gettempdir())
+        folder = Path(os.path.abspath(wished)) if wished else Path(tempfile.gettempdir())
         disk = disk_of(folder)
     except OSError as error:
         return [fault("temporary files", f"there is no place for them: {error}", "set TMPDIR to a folder to write in")]
