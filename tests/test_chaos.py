@@ -11,7 +11,8 @@ import pytest
 from symloss.running.run import search
 from symloss.running.storage.rundir import RunDirectory
 from symloss.running.storage.store import RunStore
-from tests.chaos.__main__ import OPTIONS, Fate, table_of
+from tests.chaos.__main__ import OPTIONS, Fate, Harness, table_of
+from tests.chaos.launch import Sitting
 from tests.chaos.result import digest_of, parts_of
 from tests.chaos.stages import known_to, stage_of
 
@@ -37,6 +38,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(whole: Path, tmp_path: Path) -> RunDirectory:
     return RunDirectory(shutil.copytree(whole, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(("killed", "before", "fault"), [(True, 2.0, True), (True, 0.1, False), (False, 0.1, True)])
+def test_what_was_stored_well_before_a_kill_must_be_there(
+    run: RunDirectory, killed: bool, before: float, fault: bool
+) -> None:
+    (run.path.parent / "ledger").write_text(f"stored {1000.0 - before} 0\nstored {1000.0 - before} 99999\n")
+    fate = Fate()
+    sitting = Sitting(killed, -9 if killed else 0, 1.0, 1000.0, {})
+    Harness(run.path.parent)._audit(run.path.parent, set(), 0, sitting, fate)
+    assert fate.lost == 1
+    assert fate.faults == ["evaluation 99999 was stored, and is lost"] * fault
 
 
 def forget(run: RunDirectory, *statements: str) -> str:
