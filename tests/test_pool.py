@@ -60,11 +60,13 @@ COHORTS = jobs(["-t*log(p)", "(t - p)**2"], ["t*(1 - p)"], ["t*(1 - p - log(p))"
 
 
 def results(pool, given, **options):
+    found = {}
     try:
-        found = dict(pool.run(given, **options))
+        for job, outcomes in pool.run(given, **options):  # a job whose worker died comes back bit by bit
+            found[job.number] = [*found.get(job.number, []), *(replace(each, seconds=0.0) for each in outcomes)]
     finally:
         pool.close()
-    return {job.number: [replace(outcome, seconds=0.0) for outcome in found[job]] for job in found}
+    return {number: sorted(outcomes, key=lambda each: each.candidate) for number, outcomes in found.items()}
 
 
 def states(found):
