@@ -92,6 +92,7 @@ def compare(case: Case, workers: int, theirs: int, ours: int, rounds: int) -> di
     return {
         "workers": workers,
         "trainings_per_second": medians,
+        "plain_step_us": 1e6 * workers / medians["plain"] / case.steps,
         "ratio": medians["symloss"] / medians["plain"],
         "ratios": [a / b for a, b in zip(taken["symloss"], taken["plain"], strict=True)],
         "cohort": cohort,
@@ -131,6 +132,7 @@ def main(rounds: int, workers: int, quick: bool) -> None:
         limit = fraction_of_limit(case, max(4, min(ours, COHORT) // share))
         figures[case.name] = compare(case, workers, theirs // share or 1, ours // share, 1 if quick else rounds) | limit
         found = figures[case.name]
+        found["ratio_at_limit"] = found["plain_step_us"] / (found["products_us"] + found["bytes_us"])
         print(
             f"{case.name}: plain {found['trainings_per_second']['plain']:.2f}/s, symloss "
             f"{found['trainings_per_second']['symloss']:.1f}/s, {found['ratio']:.1f} times; "

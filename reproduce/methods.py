@@ -7,7 +7,7 @@ and mini-batches whoever searches, which moves all of its searches alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from symloss.running.proof.transferring import Ground, transfer_formulas
 from symloss.running.proof.verdict import p_words
 from symloss.running.session import Crew
 
-RANDOM, TWO_STAGES = "random", "glo, two stages"
+RANDOM, TWO_STAGES, UNTUNED = "random", "glo, two stages", "evomal, untuned"
 DEFAULT = "evolution"  # what a search is where an experiment names none
 POINTS = 20  # of a curve
 BATCH = {"population": 60, "elites": 4}
@@ -43,11 +43,13 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "islands": {"method": "islands", "population": 15, "elites": 1, "islands": 4},
     "map_elites": {"method": "map_elites", "first": 60, "batch": 40},
     TWO_STAGES: {"method": "glo", **BATCH, "fresh": 5, "generations": 10**6, "coefficients": {"population": 16}},
-    "evomal, untuned": {"method": "evomal", "tuning": {"method": "none"}},
+    UNTUNED: {"method": "evomal", "tuning": {"method": "none"}},
     "evomal": {"method": "evomal", "tuning": {**TUNING, "method": "gradient"}},
     "evomal, CMA-ES": {"method": "evomal", "tuning": {**TUNING, "method": "cma"}},
     "taylor": {"method": "taylor"},
 }  # fmt: skip
+
+EVOMAL = [name for name, settings in METHODS.items() if settings["method"] == "evomal"]
 
 # The base problems: what to train, at which cost, how many trained candidates that makes where none is tuned, how many
 # seeds of the search.
@@ -161,10 +163,15 @@ def _beside_random(of: Callable[[Any, str], dict[int, float]], own: Any, method:
     return [in_words(*mean_interval(list(values.values()))), against]
 
 
-def overall_table(figures: Mapping[str, Any], reference: str = RANDOM) -> list[list[str]]:
+def overall_table(
+    figures: Mapping[str, Any], reference: str = RANDOM, only: Collection[str] = METHODS
+) -> list[list[str]]:
     """Lay out how each method stands over all tasks and seeds: its mean rank, and how often it beats another method.
 
     The probability is Wilcoxon's, of the differences from that method, each in units of its task's spread.
+
+    Args:
+        only: methods that are shown; ranks are among all.
     """
     rows = [["method"], *([method] for method in METHODS)]
     for part, of in (("validation", on_validation), ("test", on_test)):
@@ -174,7 +181,7 @@ def overall_table(figures: Mapping[str, Any], reference: str = RANDOM) -> list[l
         rows[0] += [f"mean rank on {part}", f"{part}: better, equal, worse than {reference}", "by chance"]
         for row, rank, own in zip(rows[1:], ranks, values.T, strict=True):
             row += [f"{rank:.1f}", *(("the reference", "") if row[0] == reference else _gains(own - other))]
-    return rows
+    return [rows[0], *(row for row in rows[1:] if row[0] in only)]
 
 
 def _gains(gains: NDArray[np.float64]) -> tuple[str, str]:
@@ -265,6 +272,7 @@ STUDY = Study(
         "methods": table_of,
         "methods_overall": overall_table,
         "methods_default": partial(overall_table, reference=DEFAULT),
+        "methods_tuning": partial(overall_table, reference=UNTUNED, only=EVOMAL),
         "baselines": baseline_table,
     },
     draw,
