@@ -35,7 +35,7 @@ bench: $(READY)  ## Run the benchmarks (a quarter of an hour) and fill the table
 reproduce-%: $(READY)
 	$(BIN)/python -m reproduce $* $(ARGS)
 
-reproduce: $(READY)  ## Do the studies of docs/results.md in some hours, or one: reproduce-xor (SYMLOSS_DATA=folder of their data)
+reproduce: $(READY)  ## Do the studies of docs/results.md (under two hours), or one: reproduce-xor (SYMLOSS_DATA=folder of their data)
 	$(BIN)/python -m reproduce $(ARGS)
 
 chaos: $(READY)  ## Kill drivers at 60 random moments, resume, and compare with an undisturbed run (ARGS="--seed 1")
