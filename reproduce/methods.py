@@ -233,7 +233,10 @@ def on_test(own: Mapping[str, Any], method: str) -> dict[int, float]:
 
 
 def draw(figures: Mapping[str, Any], folder: Path) -> None:
-    """Draw best fitness on validation over training steps, the mean over seeds with its interval."""
+    """Draw the mean best fitness on validation over training steps, each with a band of its standard error.
+
+    What all searches of a seed have in common is taken out of the band: it tells no method from another.
+    """
     from symloss.telling.plot import canvas
 
     shown = tasks_of(figures)
@@ -241,28 +244,34 @@ def draw(figures: Mapping[str, Any], folder: Path) -> None:
         for axes, (task, own) in zip(panels, shown, strict=True):
             end = max(each["steps"] for searched in own["searches"].values() for each in searched)
             grid = np.linspace(end / POINTS, end, POINTS)
-            halfway = [
-                _draw_one(axes, grid, method, [each["curve"] for each in searched])
-                for method, searched in in_order(own)
-            ]
-            axes.set_ylim(bottom=min(halfway))  # how poor the first few are would hide all that follows
+            means, errors = _course(own, grid)
+            for place, method in enumerate(METHODS):
+                style = {"color": "black", "linestyle": "--", "zorder": 3} if method == RANDOM else {}
+                (line,) = axes.plot(grid / 1000, means[place], label=method, linewidth=1.5, **style)
+                low, high = means[place] - errors[place], means[place] + errors[place]
+                axes.fill_between(grid / 1000, low, high, color=line.get_color(), alpha=0.1, linewidth=0)
+            last, spread = means[:, -1], np.ptp(means[:, -1])
+            # How poor the first few are would hide all that follows.
+            axes.set_ylim(last.min() - spread, last.max() + 0.4 * spread)
             axes.set_title(task, fontsize="medium")
             axes.set_xlabel("thousand training steps")
             axes.locator_params(axis="x", nbins=5)
         panels[0].set_ylabel("best fitness on validation")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
 
 
-def _draw_one(axes: Any, grid: NDArray[np.float64], method: str, curves: list[Any]) -> float:
-    """Draw a method, and return the lower end of its interval after half of the cost."""
-    values = [[best_at(curve, steps) for curve in curves] for steps in grid]
-    known = [place for place, own in enumerate(values) if None not in own]
-    bands = [mean_interval([value for value in values[place] if value is not None]) for place in known]
-    style = {"color": "black", "linestyle": "--"} if method == RANDOM else {}
-    (line,) = axes.plot(grid[known] / 1000, [mean for mean, _, _ in bands], label=method, linewidth=1.5, **style)
-    low, high = [low for _, low, _ in bands], [high for _, _, high in bands]
-    axes.fill_between(grid[known] / 1000, low, high, color=line.get_color(), alpha=0.07, linewidth=0)
-    return low[len(low) // 2]
+def _course(own: Mapping[str, Any], grid: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each method's mean over seeds and its standard error `(methods, grid)`; NaN before all seeds have a value.
+
+    Within seeds, after Cousineau 2005 (doi:10.20982/tqmp.01.1.p042), with Morey's correction.
+    """
+    curves = [[each["curve"] for each in own["searches"][method]] for method in METHODS]
+    values = np.array([[[best_at(curve, steps) for steps in grid] for curve in each] for each in curves], float)
+    known = ~np.isnan(values)
+    of_seed = np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1)
+    seeds, methods = values.shape[1], len(METHODS)
+    errors = (values - of_seed).std(1, ddof=1) / np.sqrt(seeds) * np.sqrt(methods / (methods - 1))
+    return values.mean(1), errors
 
 
 STUDY = Study(
