@@ -30,7 +30,7 @@ SIZES = (500, 2000, 10_000)  # training examples of the data-utilisation study
 CASES = tuple(product(SIZES, LOSSES))
 PERCEPTRON = {"name": "mnist", "model": "mlp", "optimiser": "sgd"}
 SMALL_STEPS = 2000
-SMALL_RATES = (PUBLISHED, 0.03, 0.1, 0.3, 1.0)
+SMALL_RATES = (PUBLISHED, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 
 @dataclass(frozen=True)
