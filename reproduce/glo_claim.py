@@ -186,9 +186,9 @@ def tuning_table(figures: Mapping[str, Any]) -> list[list[str]]:
 def size_table(figures: Mapping[str, Any]) -> list[list[str]]:
     """Lay out test accuracy over the number of training examples, each loss at its best rate on validation."""
     rows = [["loss", *(f"{size} examples" for size in SIZES)]]
-    for loss, by_size in figures["sizes"].items():
-        cells = [f"{_accuracy(each['test'])} at rate {each['rate']:g}" for each in by_size.values()]
-        rows.append([loss, *cells])
+    for loss in LOSSES:
+        own = [figures["sizes"][loss][str(size)] for size in SIZES]
+        rows.append([loss, *(f"{_accuracy(each['test'])} at rate {each['rate']:g}" for each in own)])
     return rows
 
 

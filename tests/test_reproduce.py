@@ -148,8 +148,12 @@ def test_each_size_is_tested_at_the_rate_that_was_best_on_validation() -> None:
     assert {best_small_rate(valid, *case) for case in CASES} == {good}
     tested = {name: {"accuracy": {"2": 0.5}} for name, _, _ in size_pieces(place, "test", {(500, "baikal"): [good]})}
     assert sizes_of(tested, 500, "baikal", good) == {"rate": good, "test": [0.5] * SEEDS}
-    sizes = {"baikal": {str(size): {"rate": good, "test": [0.5, 0.5, 0.5]} for size in SIZES}}
-    assert size_table({"sizes": sizes})[1] == ["baikal", *[f"0.5000 (0.5000 to 0.5000) at rate {good:g}"] * len(SIZES)]
+    of_size = {str(size): {"rate": good, "test": [size / 1e5] * SEEDS} for size in SIZES}
+    kept = json.loads(json.dumps({"sizes": dict.fromkeys(LOSSES, of_size)}, sort_keys=True))  # as files are kept
+    head, *rows = size_table(kept)
+    assert [row[0] for row in rows] == list(LOSSES)
+    for title, cell in zip(head[1:], rows[0][1:], strict=True):
+        assert cell.startswith(f"{int(title.split()[0]) / 1e5:.4f} (")
 
 
 def make_piece(value: int) -> dict[str, int]:
