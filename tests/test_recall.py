@@ -54,8 +54,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     numbers: list[int] = []
     ask: Callable[..., Any] = Search.ask
 
-    def noting(self: Search, n: int | None = None) -> Any:
-        found = ask(self, n)
+    def noting(self: Search, n: int | None = None, **options: Any) -> Any:
+        found = ask(self, n, **options)
         numbers.extend(each.number for each in found)
         return found
 
@@ -107,10 +107,10 @@ def test_a_batch_is_looked_for_behind_those_that_are_over(
 
     issue = Recall.issue
 
-    def watched(self: Recall, number: int) -> Any:
+    def watched(self: Recall, number: int, *options: Any) -> Any:
         with monkeypatch.context() as patch:
             patch.setattr(RunStore, "candidates", noting)
-            return issue(self, number)
+            return issue(self, number, *options)
 
     monkeypatch.setattr(Recall, "issue", watched)
     resume(tmp_path / "run", ["stop.generations=6"]) if generations else search(LONG, out=tmp_path / "run")
