@@ -170,7 +170,7 @@ def worker_costs(grammar: str, proposals: int) -> dict[str, Any]:
     candidates = search.ask()
     survivors = [each for each, outcome in zip(candidates, Screen().check(candidates), strict=True) if outcome is None]
     prober = Prober(task.slot, task.width, load_grammar(grammar).lacks)
-    trees = [tree for _, tree in search._asked]
+    trees = [tree for batch in search._asked.values() for _, tree in batch]
     looking = _timed(lambda: [prober.look(tree.nodes, tree.text) for tree in trees])
     formulas: list[Any] = []
     reading = _timed(lambda: formulas.extend(filter(None, map(_read, survivors))))
