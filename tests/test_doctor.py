@@ -283,14 +283,19 @@ def test_a_run_that_is_whole_is_well_and_has_its_digest(run: Path) -> None:
     assert (status, f"digest {digest}" in said) == (Status.WELL, True)
 
 
-@pytest.mark.parametrize("sql", DAMAGE)
-def test_what_does_not_fit_is_said(run: Path, sql: str) -> None:
+def assert_found(run: Path, sql: str, said: str) -> None:
+    """Damage a run's store, and see that the damage is found."""
     with sqlite3.connect(run / "run.sqlite") as connection:
         connection.executescript(sql)
     connection.close()
     found = check_integrity(run)
-    assert any(DAMAGE[sql] in fault for fault in found.faults), found.faults
+    assert any(said in fault for fault in found.faults), found.faults
     assert found.digest == ""
+
+
+@pytest.mark.parametrize("sql", DAMAGE)
+def test_what_does_not_fit_is_said(run: Path, sql: str) -> None:
+    assert_found(run, sql, DAMAGE[sql])
     assert {each.status for each in check_run(patient(run.parent, run=run))} == {Status.FAULT}
 
 
@@ -306,12 +311,7 @@ TOLD = {
 def test_what_the_search_was_told_is_worked_out_anew(tmp_path: Path, sql: str) -> None:
     run = Path(shutil.copytree(LATEST, tmp_path / "run"))
     assert check_integrity(run).faults == ()
-    with sqlite3.connect(run / "run.sqlite") as connection:
-        connection.execute(sql)
-    connection.close()
-    found = check_integrity(run)
-    assert any(TOLD[sql] in fault for fault in found.faults), found.faults
-    assert found.digest == ""
+    assert_found(run, sql, TOLD[sql])
 
 
 def test_a_run_without_its_texts_is_not_whole(run: Path) -> None:

@@ -5,10 +5,11 @@ told as they were at first: a search that is not the one that wrote the run prop
 store refuses it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+from symloss.judging.drain import Stop, never
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome
 from symloss.running.halving import Halving
@@ -63,7 +64,7 @@ class Recall:
             self._take_up()
         return told
 
-    def issue(self, number: int, stop: Callable[[], bool] = lambda: False) -> list[Candidate]:
+    def issue(self, number: int, stop: Stop = never) -> list[Candidate]:
         """Issue again what the store holds of a batch that is to be judged; nothing where it holds nothing of it.
 
         Args:
