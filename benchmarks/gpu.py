@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.judging.batches import load
+from symloss.judging.feed import Feed
 from symloss.judging.plan import Plan
 from symloss.judging.tasks.base import SupervisedTask
 from symloss.judging.train import train_cohort
@@ -91,10 +92,11 @@ def seconds(device: str, call: Callable[[], object]) -> float:
 def train_plainly(function: TorchFunction, task: SupervisedTask, plan: Plan) -> Tensor:
     """Train one model as a competent user would: autograd, the fused optimiser, data on the device."""
     model, data = task.model(plan.seeds[0]), load(task, plan)
+    feed = Feed(data, task)
     optimiser = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     objective = SLOTS[task.slot].objective
     for step in range(1, plan.steps + 1):
-        x, y = data.batch(step)
+        x, y, _ = feed.batch(step)
         optimiser.zero_grad(set_to_none=True)
         objective(function, model(x[0])[None, None], y).sum().backward()
         optimiser.step()

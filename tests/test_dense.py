@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from symloss.judging.dense import DensePasses, dense_layers
+from symloss.judging import fused
+from symloss.judging.dense import LANES, DensePasses, dense_layers
 from symloss.judging.tasks.standardised import Standardised
 
 SEEDS, COLUMNS, BATCH, FEATURES = 2, 3, 16, 12
@@ -125,3 +126,41 @@ def hooked() -> nn.Module:
 )
 def test_other_models_are_left_to_autograd(model: nn.Module) -> None:
     assert dense_layers(model) is None
+
+
+@pytest.mark.parametrize("batch", [16, 20])
+def test_a_wide_first_layer_is_the_same_function_whichever_side_its_batch_is_on(batch: int) -> None:
+    model = perceptron(FEATURES, 40, 3)
+    parameters, buffers = stacked(model)
+    x, dense = torch.randn(SEEDS, batch, FEATURES), passes(model)
+    output = dense.forward(parameters, buffers, x)
+    turned = ("product", 0) in dense.memory
+    assert turned == (batch % LANES > 0)
+    for seed in range(SEEDS):
+        for column in range(COLUMNS):
+            expected = functional_call(model, (member(parameters, seed, column), {}), (x[seed],))
+            torch.testing.assert_close(output[seed, column], expected)
+
+
+@pytest.mark.parametrize(("batch", "rows"), [(5, 3), (13, 16), (20, 37)])
+@pytest.mark.parametrize("relu", [True, False])
+def test_a_turned_product_gets_its_bias_as_any_other(batch: int, rows: int, relu: bool) -> None:
+    products, biases = torch.randn(2, batch, rows), torch.randn(2, rows)
+    products[0, 1, 2] = torch.nan
+    turned, plain = torch.empty(2, rows, batch), products.transpose(1, 2).contiguous()
+    fused.add_bias_turned(products, biases, turned, relu)
+    fused.add_bias(plain.view(-1, batch), biases.view(-1), relu)
+    assert torch.equal(turned.nan_to_num(7.0), plain.nan_to_num(7.0))
+    assert turned[0, 2, 1].isnan()
+
+
+def test_what_is_in_place_is_seen_and_what_takes_its_place_too() -> None:
+    model = MODELS["two hidden"]
+    parameters, buffers = stacked(model)
+    x, dense = torch.randn(SEEDS, BATCH, FEATURES), passes(model)
+    first = dense.forward(parameters, buffers, x)
+    for value in parameters.values():
+        value.mul_(2)
+    assert torch.equal(dense.forward(parameters, buffers, x), passes(model).forward(parameters, buffers, x))
+    others = {name: value[:, :2].clone() / 2 for name, value in parameters.items()}
+    assert torch.equal(dense.forward(others, buffers, x), first[:, :2])

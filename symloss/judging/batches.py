@@ -33,16 +33,6 @@ class Data:
     judged_y: Tensor
     is_test: bool
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return step's inputs `(seeds, batch, ...)` and targets `(seeds, 1, batch)`; steps count from 1."""
-        rows = self.rows[:, step - 1]
-        x = self.x.index_select(0, rows.flatten())  # twice as quick as to index by `rows`
-        return x.view(*rows.shape, *self.x.shape[1:]), self.targets[:, step - 1].unsqueeze(1)
-
-    def batch_after(self, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the next batch after so many steps, `(1,)` on the device, which need not be known here."""
-        return self.x[self.rows.index_select(1, steps)[:, 0]], self.targets.index_select(1, steps)
-
 
 def load(task: Task, plan: Plan) -> Data:
     """Draw splits and mini-batches for all seeds."""

@@ -4,6 +4,8 @@ Members of a seed share their mini-batch, so the first layer of all of them is o
 (seeds, columns, features, batch): then every product reads weights and activations as they lie.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +16,9 @@ from symloss.judging.passes import passes_for
 from symloss.judging.tasks.standardised import Standardised, standardise
 
 NARROW = 8  # rows
+# A batch along the lanes leaves some of the last ones idle where they do not divide it; then outputs go along them, but
+# few of those get other code alone than in company.
+LANES, WIDE = 16, 32
 _zero_where_off = torch.ops.aten.threshold_backward.grad_input  # ReLU's gradient, in place
 
 
@@ -48,21 +53,48 @@ def has_hooks(model: nn.Module) -> bool:
     return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
+@dataclass(frozen=True)
+class Layer:
+    """One layer's parameters of all members, over the parameters' own memory, in the shapes that its products take.
+
+    Args:
+        shape: `(seeds, columns, outputs, features)`.
+        weights: `(seeds * columns, outputs, features)`, a matrix a member.
+        shared: `(seeds, columns * outputs, features)`, a matrix for all members that share a mini-batch.
+        biases: `(seeds * columns * outputs,)`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    weights: Tensor
+    shared: Tensor
+    biases: Tensor
+
+    @classmethod
+    def of(cls, name: str, parameters: Mapping[str, Tensor]) -> Layer:
+        """Look at a layer's parameters `(seeds, columns, ...)`, which may change in place afterwards."""
+        weight, bias = (parameters[f"{name}.{kind}"].detach() for kind in ("weight", "bias"))
+        seeds, columns, outputs, features = weight.shape
+        weights = weight.reshape(seeds * columns, outputs, features)
+        return cls(name, weight.shape, weights, weights.view(seeds, columns * outputs, features), bias.reshape(-1))
+
+
 @dataclass
 class DensePasses:
     """Forward and backward passes of a stack of perceptrons.
 
     Args:
-        layers: names of the linear layers, first to last.
+        names: of the linear layers, first to last.
         memory: (what, layer, shape) -> a tensor that the next step writes into again.
-        inputs: `(seeds, features, batch)` of the last forward pass.
+        inputs: `(seeds, batch, features)` of the last forward pass.
         activations: `(seeds * columns, features, batch)` of each layer of the last forward pass.
     """
 
-    layers: Sequence[str]
+    names: Sequence[str]
     memory: dict[tuple[str, int], Tensor] = field(default_factory=dict)
     inputs: Tensor = field(default_factory=lambda: torch.empty(0))
     activations: list[Tensor] = field(default_factory=list)
+    _seen: tuple[Mapping[str, Tensor], list[Layer]] = field(default_factory=lambda: ({}, []))
 
     def forward(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Run all members on `(seeds, batch, ...)`.
@@ -70,25 +102,39 @@ class DensePasses:
         Returns:
             `(seeds, columns, batch, outputs)`, of its own memory, in which it lies class by class.
         """
-        self.inputs = standardised(x, buffers).flatten(2).transpose(1, 2)
+        self.inputs = standardised(x, buffers).flatten(2)
         self.activations = []
-        for number, name in enumerate(self.layers):
-            weight, bias = (parameters[f"{name}.{kind}"].detach() for kind in ("weight", "bias"))
-            seeds, columns, outputs, _ = weight.shape
-            last, shape = number + 1 == len(self.layers), (seeds * columns, outputs, x.shape[1])
-            out = weight.new_empty(shape) if last else self._room("activation", number, shape, weight)
-            self._product(number, weight, out)
-            add_bias(out.view(-1, x.shape[1]), bias.reshape(-1), not last)
+        layers = self._layers(parameters)
+        for number, layer in enumerate(layers):
+            members, outputs, _ = layer.weights.shape
+            last, shape = number + 1 == len(layers), (members, outputs, x.shape[1])
+            out = layer.weights.new_empty(shape) if last else self._room("activation", number, shape, layer.weights)
+            if number:
+                multiply(layer.weights, self.activations[number - 1], out)
+                add_bias(out.view(-1, x.shape[1]), layer.biases, not last)
+            else:
+                self._first(layer, out, not last)
             self.activations.append(out)
-        return out.view(seeds, columns, outputs, -1).transpose(2, 3)
+        return out.view(*layer.shape[:3], -1).transpose(2, 3)
 
-    def _product(self, number: int, weight: Tensor, out: Tensor) -> None:
-        seeds, columns, outputs, features = weight.shape
-        if number == 0:
-            shared = weight.reshape(seeds, columns * outputs, features)
-            torch.bmm(shared, self.inputs, out=out.view(seeds, columns * outputs, -1))
-        else:
-            multiply(weight.reshape(-1, outputs, features), self.activations[number - 1], out)
+    def _layers(self, parameters: Mapping[str, Tensor]) -> list[Layer]:
+        if self._seen[0] is not parameters:  # until columns leave, steps change what is there
+            self._seen = parameters, [Layer.of(name, parameters) for name in self.names]
+        return self._seen[1]
+
+    def _first(self, layer: Layer, out: Tensor, relu: bool) -> None:
+        """Run the first layer, whose product is one for all members of a seed."""
+        seeds, rows, _ = layer.shared.shape
+        batch = self.inputs.shape[1]
+        passes = passes_for(out)
+        turned = passes.add_bias_turned if passes is not None else None
+        if turned is not None and layer.shape[2] >= WIDE and batch % LANES:
+            product = self._room("product", 0, (seeds, batch, rows), out)
+            torch.bmm(self.inputs, layer.shared.transpose(1, 2), out=product)
+            turned(product, layer.biases.view(seeds, rows), out.view(seeds, rows, batch), relu)
+            return
+        torch.bmm(layer.shared, self.inputs.transpose(1, 2), out=out.view(seeds, rows, batch))
+        add_bias(out.view(-1, batch), layer.biases, relu)
 
     def backward(self, parameters: Mapping[str, Tensor], at_output: Tensor) -> dict[str, Tensor]:
         """Return every parameter's gradient, given the gradient `(seeds, columns, batch, outputs)` at the output.
@@ -97,36 +143,34 @@ class DensePasses:
         """
         gradients: dict[str, Tensor] = {}
         arriving = at_output.transpose(2, 3).reshape(-1, at_output.shape[3], at_output.shape[2])
-        for number in reversed(range(len(self.layers))):
-            name = self.layers[number]
-            weight = parameters[f"{name}.weight"].detach()
-            gradients[f"{name}.bias"] = arriving.sum(-1).view(weight.shape[:3])
-            gradients[f"{name}.weight"] = self._weight_gradient(number, arriving, weight.shape)
+        for number, layer in reversed(list(enumerate(self._layers(parameters)))):
+            room = self._room("bias gradient", number, layer.shape[:3], arriving)
+            torch.sum(arriving, -1, out=room.view(-1, layer.shape[2]))
+            gradients[f"{layer.name}.bias"] = room
+            gradients[f"{layer.name}.weight"] = self._weight_gradient(number, layer, arriving)
             if number:
-                arriving = self._passed_on(number, arriving, weight)
+                arriving = self._passed_on(number, layer, arriving)
         return gradients
 
-    def _weight_gradient(self, number: int, arriving: Tensor, shape: torch.Size) -> Tensor:
-        out = self._room("gradient", number, tuple(shape), arriving)
-        seeds, columns, outputs, features = shape
-        if number == 0:
-            shared = arriving.reshape(seeds, columns * outputs, -1)
-            torch.bmm(shared, self.inputs.transpose(1, 2), out=out.view(seeds, columns * outputs, features))
+    def _weight_gradient(self, number: int, layer: Layer, arriving: Tensor) -> Tensor:
+        out = self._room("gradient", number, layer.shape, arriving)
+        if number:
+            multiply(arriving, self.activations[number - 1].transpose(1, 2), out.view(layer.weights.shape))
         else:
-            below = self.activations[number - 1].transpose(1, 2)
-            multiply(arriving, below, out.view(-1, outputs, features))
+            seeds, rows, _ = layer.shared.shape
+            torch.bmm(arriving.view(seeds, rows, -1), self.inputs, out=out.view(layer.shared.shape))
         return out
 
-    def _passed_on(self, number: int, arriving: Tensor, weight: Tensor) -> Tensor:
+    def _passed_on(self, number: int, layer: Layer, arriving: Tensor) -> Tensor:
         below = self.activations[number - 1]
         out = self._room("arriving", number, tuple(below.shape), below)
-        multiply(weight.reshape(-1, *weight.shape[2:]).transpose(1, 2), arriving, out)
+        multiply(layer.weights.transpose(1, 2), arriving, out)
         _zero_where_off(out, below, 0, grad_input=out)
         return out
 
     def _room(self, what: str, number: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
         room = self.memory.get((what, number))
-        if room is None or tuple(room.shape) != shape:
+        if room is None or room.shape != shape:
             room = self.memory[what, number] = like.new_empty(shape)
         return room
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from symloss.judging.failures import Failures, blamed
-from symloss.judging.kernel import CohortLoss, Function
+from symloss.judging.kernel import CohortLoss, Function, lay_out
 from symloss.language.slots import SLOTS, FreeOutputs
 
 STEPS = 100
@@ -64,10 +64,11 @@ def _ended(
     free, (output, target) = SLOTS[slot].free_outputs, start
     assert free is not None
     trying, losses = list(range(len(functions))), CohortLoss(functions, slot)
-    moving = _Moving(output, len(functions))
+    moving, link = _Moving(output, len(functions)), SLOTS[slot].output_link
+    given = None if link is None else lay_out(link, target[:, 0], output.shape[-1])
     for step in range(1, STEPS + 1):
         guard = partial(_blamed, trying, failures)
-        moving.move(losses.values_and_gradients(moving.output, target, guard)[1], step)
+        moving.move(losses.values_and_gradients(moving.output, target, guard, given)[1], step)
         if step not in LOOKS:
             continue
         scores = free.score(moving.output, target)[0].tolist()

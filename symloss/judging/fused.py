@@ -13,15 +13,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symloss.judging.compiling import cached
-from symloss.judging.optimisers import EPSILON, MOMENTUM, SHARES, Clock, Update
+from symloss.judging.optimisers import EPSILON, MOMENTUM, SHARES, Clock, Step, Update
 
 _ZERO = np.float32(0)
+TILE = 16  # rows that are turned together: what a line of memory holds
 
 
 def by_member(value: Tensor) -> NDArray[np.float32]:
     """Return `(seeds, columns, ...)` as `(seeds, columns, numbers)`, over the same memory."""
     array: NDArray[np.float32] = value.detach().view(*value.shape[:2], -1).numpy()
     return array
+
+
+class Seen:
+    """`by_member` of one tensor after the other, which most often is the one before, written into anew."""
+
+    def __init__(self) -> None:
+        self._value: Tensor | None = None
+        self._array = np.empty((0, 0, 0), np.float32)
+
+    def __call__(self, value: Tensor) -> NDArray[np.float32]:
+        """See `by_member`."""
+        if value is not self._value:
+            self._value, self._array = value, by_member(value)
+        return self._array
 
 
 @cached
@@ -42,8 +57,9 @@ def step_momentum(parameters: Any, gradients: Any, velocities: Any, rates: Any, 
             own, slope, rate = parameters[seed, column], gradients[seed, column], rates[column]
             velocity = velocities[seed, column]
             for i in range(len(own)):
-                velocity[i] = velocity[i] * decay + slope[i]
-                own[i] -= rate * velocity[i]
+                v = velocity[i] * decay + slope[i]
+                velocity[i] = v
+                own[i] -= rate * v
 
 
 @cached
@@ -54,25 +70,28 @@ def step_adam(
     squares: Any,
     rates: Any,
     shares: Any,
-    corrections: Any,
+    of_mean: Any,
+    of_root: Any,
     epsilon: Any,
 ) -> None:
     """Step by the gradient's mean over its root mean square.
 
     Args:
         shares: `(1 - b1, b2, 1 - b2)`; float32 would lose half of what is left of 1 - 0.999.
-        corrections: `(1 / (1 - b1**step), 1 / sqrt(1 - b2**step))`.
+        of_mean: 1 / (1 - b1**step).
+        of_root: 1 / sqrt(1 - b2**step).
     """
     new_mean, keep_square, new_square = shares
     for seed in range(parameters.shape[0]):
         for column in range(parameters.shape[1]):
             own, slope = parameters[seed, column], gradients[seed, column]
             mean, square = means[seed, column], squares[seed, column]
-            rate, to_root = rates[column] * corrections[0], corrections[1]
-            for i in range(len(own)):
-                mean[i] += new_mean * (slope[i] - mean[i])
-                square[i] = square[i] * keep_square + new_square * slope[i] * slope[i]
-                own[i] -= rate * mean[i] / (np.sqrt(square[i]) * to_root + epsilon)
+            rate = rates[column] * of_mean
+            for i in range(len(own)):  # by values of its own: memory just written would be read again
+                m = mean[i] + new_mean * (slope[i] - mean[i])
+                s = square[i] * keep_square + new_square * slope[i] * slope[i]
+                mean[i], square[i] = m, s
+                own[i] -= rate * m / (np.sqrt(s) * of_root + epsilon)
 
 
 @cached
@@ -89,27 +108,73 @@ def shift(activations: Any, biases: Any, relu: bool) -> None:
                 own[i] += bias
 
 
+@cached
+def shift_turned(products: Any, biases: Any, activations: Any, relu: bool) -> None:
+    """Turn products `(seeds, batch, rows)` into activations `(seeds, rows, batch)`, then do as `shift` does."""
+    seeds, batch, rows = products.shape
+    whole = rows // TILE * TILE
+    for seed in range(seeds):
+        for first in range(0, whole, TILE):
+            for i in range(batch):
+                row = products[seed, i]
+                for k in range(TILE):  # a constant number of rows: a few lines of memory, all of which stay near
+                    activations[seed, first + k, i] = row[first + k]
+            shift(activations[seed, first : first + TILE], biases[seed, first : first + TILE], relu)
+        for row in range(whole, rows):
+            for i in range(batch):
+                activations[seed, row, i] = products[seed, i, row]
+        shift(activations[seed, whole:], biases[seed, whole:], relu)
+
+
+@cached
+def silence(losses: Any, alive: Any, gradients: Any) -> None:
+    """See `train.end_unsound`; gradients `(seeds, columns, outputs, batch)`."""
+    for seed in range(losses.shape[0]):
+        for column in range(losses.shape[1]):
+            alive[seed, column] &= np.isfinite(losses[seed, column])
+            if not alive[seed, column]:
+                gradients[seed, column] = _ZERO
+
+
 def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> None:
     """See `passes.Passes`."""
     shift(activations.numpy(), biases.numpy(), relu)
 
 
-def sgd(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+def add_bias_turned(products: Tensor, biases: Tensor, activations: Tensor, relu: bool) -> None:
+    """See `passes.Passes`."""
+    shift_turned(products.numpy(), biases.numpy(), activations.numpy(), relu)
+
+
+def end_unsound(losses: Tensor, alive: Tensor, at_output: Tensor) -> None:
+    """See `passes.Passes`."""
+    silence(losses.numpy(), alive.numpy(), at_output.transpose(2, 3).numpy())
+
+
+def sgd(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """See `optimisers.sgd`."""
-    step_sgd(by_member(parameter), by_member(gradient), rates.numpy())
+    own, by_column = by_member(parameter), rates.numpy()
+    slope = Seen()
+    return lambda gradient: step_sgd(own, slope(gradient), by_column)
 
 
-def momentum(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+def momentum(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """See `optimisers.momentum`."""
-    own, slope, velocity = map(by_member, (parameter, gradient, *memories))
-    step_momentum(own, slope, velocity, rates.numpy(), np.float32(MOMENTUM))
+    own, velocity, by_column = by_member(parameter), by_member(memories[0]), rates.numpy()
+    slope, decay = Seen(), np.float32(MOMENTUM)
+    return lambda gradient: step_momentum(own, slope(gradient), velocity, by_column, decay)
 
 
-def adam(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+def adam(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """See `optimisers.adam`."""
-    own, slope, mean, square = map(by_member, (parameter, gradient, *memories))
-    corrections = np.array([float(each) for each in clock.corrections()], np.float32)
-    step_adam(own, slope, mean, square, rates.numpy(), SHARES, corrections, np.float32(EPSILON))
+    own, mean, square = map(by_member, (parameter, *memories))
+    slope, by_column, epsilon = Seen(), rates.numpy(), np.float32(EPSILON)
+
+    def step(gradient: Tensor) -> None:
+        of_mean, of_root = map(np.float32, clock.corrections())
+        step_adam(own, slope(gradient), mean, square, by_column, SHARES, of_mean, of_root, epsilon)
+
+    return step
 
 
 UPDATES: dict[str, Update] = {"sgd": sgd, "momentum": momentum, "adam": adam}

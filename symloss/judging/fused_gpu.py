@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from symloss.judging import triton_passes
-from symloss.judging.optimisers import EPSILON, LAST, MOMENTUM, SHARES, Clock, Update
+from symloss.judging.optimisers import EPSILON, LAST, MOMENTUM, SHARES, Clock, Step, Update
 
 BLOCK = 1024  # numbers that one program works on
 
@@ -29,23 +29,29 @@ def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> None:
     triton_passes.shift[grid(activations)](activations, biases, *sizes, RELU=relu, BLOCK=BLOCK)
 
 
-def sgd(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+add_bias_turned = None  # which side of a product the batch is on makes no difference there
+end_unsound = None
+
+
+def sgd(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """See `optimisers.sgd`."""
     own = parameter.detach()
-    triton_passes.step_sgd[grid(own)](own, gradient, rates, *shape_of(own), BLOCK=BLOCK)
+    launch = triton_passes.step_sgd[grid(own)]
+    return lambda gradient: launch(own, gradient, rates, *shape_of(own), BLOCK=BLOCK)
 
 
-def momentum(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+def momentum(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """See `optimisers.momentum`."""
-    own = parameter.detach()
-    triton_passes.step_momentum[grid(own)](own, gradient, *memories, rates, MOMENTUM, *shape_of(own), BLOCK=BLOCK)
+    own, (velocity,) = parameter.detach(), memories
+    launch = triton_passes.step_momentum[grid(own)]
+    return lambda gradient: launch(own, gradient, velocity, rates, MOMENTUM, *shape_of(own), BLOCK=BLOCK)
 
 
-def adam(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+def adam(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """See `optimisers.adam`."""
-    own, shares = parameter.detach(), [float(share) for share in SHARES]
-    numbers = *shares, EPSILON, LAST, *shape_of(own)
-    triton_passes.step_adam[grid(own)](own, gradient, *memories, rates, clock.count, clock.table, *numbers, BLOCK=BLOCK)
+    own, (mean, square) = parameter.detach(), memories
+    launch, numbers = triton_passes.step_adam[grid(own)], (*map(float, SHARES), EPSILON, LAST, *shape_of(own))
+    return lambda gradient: launch(own, gradient, mean, square, rates, clock.count, clock.table, *numbers, BLOCK=BLOCK)
 
 
 UPDATES: dict[str, Update] = {"sgd": sgd, "momentum": momentum, "adam": adam}

@@ -125,7 +125,11 @@ class CohortLoss:
         self._made = (None, None)
 
     def values_and_gradients(
-        self, output: Tensor, target: Tensor, guard: Guard = lambda position: nullcontext()
+        self,
+        output: Tensor,
+        target: Tensor,
+        guard: Guard = lambda position: nullcontext(),
+        given: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Compute each member's mean loss over its mini-batch and the gradient of it at the member's output.
 
@@ -134,6 +138,7 @@ class CohortLoss:
             target: `(seeds or 1, 1, batch)`.
             guard: position of a candidate -> the context that its torch walk runs in. A context that swallows the
                 candidate's exception leaves it with zeros; the others are not touched.
+            given: the target as `lay_out` gives it, `(seeds, variables, outputs, batch)`; else it is laid out here.
 
         Returns:
             Losses `(seeds, columns)` and gradients like `output`, without a graph. NaN and infinity stay within their
@@ -144,7 +149,7 @@ class CohortLoss:
         losses, gradients = output.new_zeros(output.shape[:2]), torch.zeros_like(output)
         interpreter = self._interpreter(output)
         if interpreter is not None:
-            self._run_tapes(interpreter, output, target, losses, gradients)
+            self._run_tapes(interpreter, output, target, given, losses, gradients)
         for position, function in enumerate(self.functions):
             if interpreter is None or self.tapes[position] is None:
                 columns = self.spans[position]
@@ -177,11 +182,18 @@ class CohortLoss:
         return made if made is not None and output.shape[-1] <= made.widest else None
 
     def _run_tapes(
-        self, interpreter: Interpreter, output: Tensor, target: Tensor, losses: Tensor, gradients: Tensor
+        self,
+        interpreter: Interpreter,
+        output: Tensor,
+        target: Tensor,
+        given: Tensor | None,
+        losses: Tensor,
+        gradients: Tensor,
     ) -> None:
         link = self.slot.output_link
         assert link is not None
-        given = _given(link, output, target)
+        if given is None:
+            given = lay_out(link, target.expand(output.shape[0], 1, -1)[:, 0], output.shape[-1])
         interpreter.run(output.transpose(2, 3), given, link.log_softmax, losses, gradients.transpose(2, 3))
 
     def _walk(self, function: Function, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -215,8 +227,16 @@ def _side_by_side(counts: Sequence[int]) -> list[slice]:
     return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
 
 
-def _given(link: OutputLink, output: Tensor, target: Tensor) -> Tensor:
-    seeds, _, batch, outputs = output.shape
-    given = link.given(target, output).values()
-    spread = [value.expand(seeds, 1, batch, outputs).transpose(2, 3) for value in given]
-    return torch.cat(spread, 1).contiguous()
+def lay_out(link: OutputLink, target: Tensor, width: int) -> Tensor:
+    """Lay out the variables that the output does not move, as an interpreter reads them.
+
+    Args:
+        target: `(..., batch)`.
+        width: outputs of the model.
+
+    Returns:
+        `(..., variables, width, batch)`, contiguous float32.
+    """
+    like = torch.zeros((), device=target.device).expand(*target.shape, width)
+    given = [value.expand(like.shape).transpose(-1, -2) for value in link.given(target, like).values()]
+    return torch.stack(given, -3)

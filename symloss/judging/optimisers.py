@@ -35,7 +35,7 @@ class Clock:
     """
 
     def __init__(self, device: torch.device, there: bool | None = None) -> None:
-        self.steps = 0
+        self.steps, self._now = 0, (1.0, 1.0)
         self.there = device.type != "cpu" if there is None else there
         if self.there:
             rows = [(1.0, 1.0), *(corrections(step) for step in range(1, LAST + 1))]
@@ -47,15 +47,18 @@ class Clock:
         self.steps += 1
         if self.there:
             self.count.add_(1)
+        else:
+            self._now = corrections(self.steps)
 
     def corrections(self) -> Sequence[float | Tensor]:
         """Return Adam's corrections at this step, as numbers or as tensors `()`."""
         if not self.there:
-            return corrections(self.steps)
+            return self._now
         return self.table.index_select(0, self.count.clamp(max=LAST))[0].unbind()
 
 
-Update = Callable[[Tensor, Tensor, Sequence[Tensor], Tensor, Clock], None]
+Step = Callable[[Tensor], None]  # a gradient -> a step, which changes the parameter and the memories in place
+Update = Callable[[Tensor, Sequence[Tensor], Tensor, Clock], Step]
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Optimiser:
 
     Args:
         memories: tensors shaped like the parameter that it keeps between steps, zero at first.
-        update: (parameter, gradient, memories, learning rates `(columns,)`, clock) -> None, in place, by torch; a
+        update: (parameter, memories, learning rates `(columns,)`, clock) -> what takes a step on them, by torch; a
             compiled pass of the same name takes its place where there is one.
     """
 
@@ -73,26 +76,38 @@ class Optimiser:
     update: Update
 
 
-def sgd(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+def sgd(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """Step down the gradient."""
-    parameter.addcmul_(gradient, spread(rates, parameter), value=-1)
+
+    def step(gradient: Tensor) -> None:
+        parameter.addcmul_(gradient, spread(rates, parameter), value=-1)
+
+    return step
 
 
-def momentum(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+def momentum(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """Step down a decaying sum of gradients (heavy ball, 0.9)."""
     (velocity,) = memories
-    velocity.mul_(MOMENTUM).add_(gradient)
-    parameter.addcmul_(velocity, spread(rates, parameter), value=-1)
+
+    def step(gradient: Tensor) -> None:
+        velocity.mul_(MOMENTUM).add_(gradient)
+        parameter.addcmul_(velocity, spread(rates, parameter), value=-1)
+
+    return step
 
 
-def adam(parameter: Tensor, gradient: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> None:
+def adam(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:
     """Step by the gradient's mean over its root mean square (arXiv:1412.6980, Algorithm 1)."""
     mean, square = memories
-    of_mean, of_root = clock.corrections()
-    mean.lerp_(gradient, 1 - BETA_1)
-    square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-    root = square.sqrt().mul_(of_root).add_(EPSILON)
-    parameter.addcmul_(torch.div(mean, root, out=root), spread(rates * of_mean, parameter), value=-1)
+
+    def step(gradient: Tensor) -> None:
+        of_mean, of_root = clock.corrections()
+        mean.lerp_(gradient, 1 - BETA_1)
+        square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+        root = square.sqrt().mul_(of_root).add_(EPSILON)
+        parameter.addcmul_(torch.div(mean, root, out=root), spread(rates * of_mean, parameter), value=-1)
+
+    return step
 
 
 def spread(rates: Tensor, parameter: Tensor) -> Tensor:

@@ -23,10 +23,15 @@ class Passes:
     Args:
         updates: name of an optimiser -> its step in one pass.
         add_bias: (activations `(rows, batch)`, biases `(rows,)`, rectify too) -> None, in place; NaN stays NaN.
+        add_bias_turned: (products `(seeds, batch, rows)`, biases `(seeds, rows)`, activations `(seeds, rows, batch)`,
+            rectify too) -> None, the same from one memory to the other; None where a turned product gains nothing.
+        end_unsound: see `train.end_unsound`; None where torch does it.
     """
 
     updates: Mapping[str, Update]
     add_bias: Callable[[Tensor, Tensor, bool], None]
+    add_bias_turned: Callable[[Tensor, Tensor, Tensor, bool], None] | None
+    end_unsound: Callable[[Tensor, Tensor, Tensor], None] | None
 
 
 def passes_for(value: Tensor) -> Passes | None:
@@ -44,4 +49,4 @@ def passes_on(kind: str) -> Passes | None:
         home = importlib.import_module(HOMES[kind])
     except ImportError:
         return None
-    return Passes(home.UPDATES, home.add_bias)
+    return Passes(home.UPDATES, home.add_bias, home.add_bias_turned, home.end_unsound)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from symloss.judging.optimisers import Clock, Optimiser
+from symloss.judging.optimisers import Clock, Optimiser, Step
 from symloss.judging.passes import passes_for
 
 
@@ -38,16 +38,25 @@ class StackedStepper:
         self._memories = {
             name: [torch.zeros_like(value) for _ in range(optimiser.memories)] for name, value in parameters.items()
         }
+        self._steps: dict[str, tuple[Tensor, Step]] = {}  # name -> the parameter as it was seen, and its step
 
     def step(self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> None:
         """Change the parameters in place."""
         self.clock.tick()
         with torch.no_grad():
             for name, parameter in parameters.items():
-                # Which code runs must depend on the parameter alone: the two round differently.
-                passes = passes_for(parameter)
-                update = passes.updates[self._optimiser.name] if passes else self._optimiser.update
-                update(parameter, gradients[name].contiguous(), self._memories[name], self._rates, self.clock)
+                seen, step = self._steps.get(name, (None, None))
+                if seen is not parameter or step is None:
+                    step = self._step_of(name, parameter)
+                step(gradients[name].contiguous())
+
+    def _step_of(self, name: str, parameter: Tensor) -> Step:
+        # Which code runs must depend on the parameter alone: the two round differently.
+        passes = passes_for(parameter)
+        update = passes.updates[self._optimiser.name] if passes else self._optimiser.update
+        step = update(parameter, self._memories[name], self._rates, self.clock)
+        self._steps[name] = parameter, step
+        return step
 
     def keep(self, columns: Tensor) -> None:
         """Forget all columns but these."""
@@ -55,6 +64,7 @@ class StackedStepper:
         self._memories = {
             name: [memory.index_select(1, columns) for memory in memories] for name, memories in self._memories.items()
         }
+        self._steps.clear()
 
 
 class FactoryStepper:

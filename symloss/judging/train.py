@@ -4,7 +4,7 @@ Each candidate gives its own gradient at the model's output; mini-batches and in
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -18,8 +18,10 @@ from symloss.judging.batches import Data, load
 from symloss.judging.cuda_graph import counted, replayed
 from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.failures import Failures, blamed, untouched
+from symloss.judging.feed import Batch, Feed
 from symloss.judging.kernel import Function
 from symloss.judging.memory import candidates_per_stack
+from symloss.judging.passes import passes_for
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.rungs import Cut, Record, cut_at, cut_in_words, mean_score, measure, member_model
 from symloss.judging.stack import Column, Stack, start
@@ -76,6 +78,7 @@ class Training:
         records: what the rungs so far have measured.
 
     Attributes:
+        feed: hands out the mini-batches.
         take: takes the step of a number, on a GPU by replaying a graph.
     """
 
@@ -89,6 +92,7 @@ class Training:
     records: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.feed = Feed(self.data, self.task)
         self.take = replayed(self.stack, partial(take_step, self))
 
 
@@ -133,33 +137,31 @@ def advance(training: Training, rung: int, stop: Stop) -> None:
 
 def take_step(training: Training, step: int | None) -> None:
     """Take a step; without its number it is the one that the device has counted up to, and nothing is asked of here."""
-    stack, data = training.stack, training.data
-    x, y = data.batch(step) if step is not None else data.batch_after(counted(stack))
-    stack.stepper.step(stack.parameters, differentiate(training, x, y))
+    stack, feed = training.stack, training.feed
+    batch = feed.batch(step) if step is not None else feed.batch_after(counted(stack))
+    stack.stepper.step(stack.parameters, differentiate(training, batch))
 
 
-def differentiate(training: Training, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+def differentiate(training: Training, batch: Batch) -> dict[str, Tensor]:
     """Return every member's gradient; a loss that is not finite ends its member."""
-    stack = training.stack
     if SLOTS[training.task.slot].shares_forward:
-        losses, gradients = through_output(stack, x, y, training.failures)
-    else:
-        losses, gradients = through_model(training, x, y)
-    stack.alive &= losses.isfinite()
-    return gradients
+        return through_output(training.stack, batch, training.failures)
+    return through_model(training, batch.x, batch.y)
 
 
-def through_output(stack: Stack, x: Tensor, y: Tensor, failures: Failures) -> tuple[Tensor, dict[str, Tensor]]:
+def through_output(stack: Stack, batch: Batch, failures: Failures) -> dict[str, Tensor]:
     """Differentiate formulas that see the model's output alone: one forward and one backward pass for all."""
-    output = stack.forward(x)
-    candidates = list(stack.spans())
-    losses, at_output = stack.losses.values_and_gradients(output, y, lambda at: blamed(candidates[at], failures))
-    # A dead member's gradient would be NaN: it has none, so that no product of the stack can meet it.
-    at_output.masked_fill_(~(stack.alive & losses.isfinite())[..., None, None], 0)
-    return losses, stack.backward(output, at_output)
+    output = stack.forward(batch.x)
+
+    def guard(position: int) -> AbstractContextManager[object]:
+        return blamed(list(stack.spans())[position], failures)
+
+    losses, at_output = stack.losses.values_and_gradients(output, batch.y, guard, batch.given)
+    end_unsound(losses, stack.alive, at_output)
+    return stack.backward(output, at_output)
 
 
-def through_model(training: Training, x: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+def through_model(training: Training, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """Differentiate formulas inside the model: each candidate has a forward and backward pass of its own."""
     stack, functions, slot = training.stack, training.functions, SLOTS[training.task.slot]
     losses = torch.zeros(stack.alive.shape, device=stack.alive.device)
@@ -173,10 +175,29 @@ def through_model(training: Training, x: Tensor, y: Tensor) -> tuple[Tensor, dic
             losses[:, columns] = loss.detach()
             for name, value in zip(own, values, strict=True):
                 gradients[name][:, columns] = value
-    return losses, gradients
+    stack.alive &= losses.isfinite()
+    return gradients
 
 
 # Leaving.
+
+
+def end_unsound(losses: Tensor, alive: Tensor, at_output: Tensor) -> None:
+    """End the members whose loss is not finite, and take the gradient from all that have ended, in place.
+
+    It would be NaN, and so would every product of the stack that meets it.
+
+    Args:
+        losses: `(seeds, columns)`.
+        alive: likewise.
+        at_output: `(seeds, columns, batch, outputs)`.
+    """
+    passes = passes_for(losses)
+    if passes is not None and passes.end_unsound is not None:
+        passes.end_unsound(losses, alive, at_output)
+    else:
+        alive.logical_and_(losses.isfinite())
+        at_output.masked_fill_(~alive[..., None, None], 0)
 
 
 def sweep(training: Training) -> None:

@@ -68,7 +68,7 @@ def by_gradient(
     loss = Unrolled(OpenLoss(template, formula.slot), task, plan, tuning, tuning.steps)
     numbers = torch.ones(1, 1, template.count, device=task.x.device)
     memories, clock = [torch.zeros_like(numbers), torch.zeros_like(numbers)], Clock(numbers.device, there=False)
-    rates = torch.full((1,), tuning.rate, device=numbers.device)
+    descend = adam(numbers, memories, torch.full((1,), tuning.rate, device=numbers.device), clock)
     for step in range(tuning.steps):
         if stop():
             raise LeftUndoneError
@@ -78,7 +78,7 @@ def by_gradient(
             break
         (slope,) = torch.autograd.grad(value, at, allow_unused=True, materialize_grads=True)
         clock.tick()
-        adam(numbers, slope.nan_to_num(0.0, 0.0, 0.0)[None, None], memories, rates, clock)
+        descend(slope.nan_to_num(0.0, 0.0, 0.0)[None, None])
     return list(map(float, numbers[0, 0].tolist()))
 
 

@@ -1,0 +1,52 @@
+"""Mini-batches as a stack gets them: the rows of the data, and labels laid out ahead that are those laid out alone."""
+
+import pytest
+import torch
+
+from symloss.judging.batches import load
+from symloss.judging.feed import Feed
+from symloss.judging.kernel import lay_out
+from symloss.judging.plan import Plan
+from symloss.judging.tasks import make_task
+from symloss.judging.train import end_unsound
+from symloss.language.slots import SLOTS
+
+PLAN = Plan(40, (0.01,), (0, 3))
+
+
+@pytest.mark.parametrize("name", ["digits", "diabetes"])
+@pytest.mark.parametrize("ahead", [1, 20_000, 2**20])
+def test_every_step_gets_its_own_rows_and_labels(name: str, ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symloss.judging.feed.AHEAD", ahead)
+    task = make_task({"name": name})
+    data = load(task, PLAN)
+    feed, link = Feed(data, task), SLOTS[task.slot].output_link
+    assert link is not None
+    for step in (*range(1, PLAN.steps + 1), 3, 40, 1):
+        batch = feed.batch(step)
+        assert torch.equal(batch.x, task.x[data.rows[:, step - 1]])
+        assert torch.equal(batch.y, data.targets[:, [step - 1]])
+        assert batch.given is not None
+        assert torch.equal(batch.given, lay_out(link, batch.y[:, 0], task.width))
+        x, y, given = feed.batch_after(torch.tensor([step - 1]))
+        assert torch.equal(x, batch.x)
+        assert torch.equal(y, batch.y)
+        assert given is None
+
+
+def test_formulas_inside_a_model_have_nothing_to_lay_out() -> None:
+    task = make_task({"name": "digits_activation"})
+    assert Feed(load(task, PLAN), task).batch(1).given is None
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_unsound_member_ends_and_has_no_gradient(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiled:
+        monkeypatch.setattr("symloss.judging.train.passes_for", lambda value: None)
+    losses = torch.tensor([[1.0, torch.nan, 2.0], [torch.inf, 0.0, -torch.inf]])
+    alive = torch.tensor([[True, True, False], [True, True, True]])
+    gradients = torch.full((2, 3, 4, 5), torch.nan).transpose(2, 3)
+    end_unsound(losses, alive, gradients)
+    assert alive.tolist() == [[True, False, False], [False, True, False]]
+    assert torch.equal(gradients.isnan().all(-1).all(-1), alive)
+    assert not gradients[~alive].any()
