@@ -26,7 +26,7 @@ from symloss.language.probing import Prober
 from symloss.running.config import experiment_toml, load_experiment
 from symloss.running.halving import Halving
 from symloss.running.observer import Progress, Silent
-from symloss.running.planning import Cutter
+from symloss.running.planning import Cutter, plan_jobs
 from symloss.running.run import RunResult, resume, search
 from symloss.running.storage.rundir import RunDirectory, default_directory, find_run
 from symloss.running.storage.store import RunStore
@@ -499,6 +499,23 @@ def test_cohorts_are_cut_in_asked_order_by_size_alone() -> None:
     jobs = Cutter(plan, 3, 60.0)([candidate(number) for number in (2, 3, 5, 8, 9, 11, 12)])
     assert [[number for number, *_ in job.candidates] for job in jobs] == [[2, 3, 5], [8, 9, 11], [12]]
     assert [job.number for job in jobs] == [2, 8, 12]
+
+
+@pytest.mark.parametrize(
+    ("decision", "jobs"),
+    [
+        (Decision("stacked", "", 1000), [3, 3, 1]),
+        (Decision("stacked", "", 9), [2, 2, 2, 1]),  # of 4 models each
+        (Decision("stacked", "", 2), [1] * 7),
+        (Decision("single", ""), [1] * 7),
+    ],
+)
+def test_a_job_is_no_more_than_trains_together(decision: Decision, jobs: list[int]) -> None:
+    from tests.test_store import candidate
+
+    changes = ["budget.cohort=3", "budget.learning_rates=[0.1, 0.2]", "budget.seeds=2"]
+    cutter = plan_jobs(load_experiment("noisy_digits", changes), decision)
+    assert [len(job.candidates) for job in cutter([candidate(number) for number in range(7)])] == jobs
 
 
 def test_an_experiment_can_be_given_in_any_form(tmp_path: Path, use: Callable[[FakePool], FakePool]) -> None:

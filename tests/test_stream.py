@@ -368,7 +368,10 @@ def test_tuned_candidates_are_judged_asynchronously(tmp_path: Path, use: Callabl
     assert all((job.tuning.method, job.tuning.steps) == ("gradient", 3) for job in pool.jobs)
 
 
-def test_jobs_are_full_cohorts_of_those_that_are_worth_training(tmp_path: Path, use: Callable[..., Workers]) -> None:
+def test_jobs_are_full_cohorts_of_those_that_are_worth_training(
+    tmp_path: Path, use: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(symloss.running.run, "choose_stacking", lambda *asked: Decision("stacked", "told so", 1000))
     pool = use()
     search({**ASYNC, "search": {**ASYNC["search"], "fresh": 0}}, out=tmp_path / "run")
     _last, *full = sorted(len(job.candidates) for job in pool.jobs)

@@ -57,9 +57,9 @@ class Budget:
         rungs: steps below `steps` at which validation is measured, and hopeless learning rates are stopped.
         reduction_factor: of all learning rates of all earlier candidates, the best one in so many go on at each rung;
             1 stops nobody; None for 3.
-        cohort: candidates that train together.
+        cohort: candidates that train together at most; a job is as many of them as make a stack.
         stack: train a cohort as one stacked model, one by one, or as a short measurement says.
-        timeout: seconds that one cohort may take.
+        timeout: seconds that one job may take.
         memory: bytes that a worker's stack of models may take; a cohort that needs more is cut into several stacks.
     """
 

@@ -8,11 +8,10 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from symloss.judging.evaluate import Job
-from symloss.judging.plan import Plan
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome
 from symloss.running.ledger import Ledger
-from symloss.running.planning import Cutter, plan_halving, plan_trainings
+from symloss.running.planning import plan_halving, plan_jobs
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
 from symloss.running.stopping import Ending, Tally
@@ -30,9 +29,8 @@ class Course:
     def __init__(self, session: Session, ending: Ending) -> None:
         experiment = session.work.experiment
         self._session, self._ending = session, ending
-        self._plan = plan_trainings(experiment, session.stacking)
+        self._cutter = plan_jobs(experiment, session.stacking)
         self._halving = plan_halving(experiment, session.work.task)
-        self._tuning = experiment.tuning
         self._screen = Screen()
         self._recall = Recall(session.store, session.search, self._screen, self._halving)
         self._ledger = Ledger(session, ending, self._recall)
@@ -57,7 +55,7 @@ class Course:
         screened = self._screen.check(candidates)
         store.write_batch(self.batch, candidates, [outcome for outcome in screened if outcome is not None])
         left = [each for each, outcome in zip(candidates, screened, strict=True) if outcome is None]
-        stored = self._train(replace(self._plan, thresholds=self._halving.thresholds()), candidates, left)
+        stored = self._train(candidates, left)
         if len(stored) < len(candidates):
             return None
         if not self._ending.replaying:
@@ -67,14 +65,14 @@ class Course:
         self.batch += 1
         return told
 
-    def _train(self, plan: Plan, candidates: Sequence[Candidate], left: Sequence[Candidate]) -> dict[int, Outcome]:
+    def _train(self, candidates: Sequence[Candidate], left: Sequence[Candidate]) -> dict[int, Outcome]:
         """Train what the store does not know; return the batch's outcomes, fewer than candidates when cut short."""
         session, ending = self._session, self._ending
-        store, budget = session.store, session.work.experiment.budget
+        store, plan = session.store, self._cutter.plan
         first, last = candidates[0].number, candidates[-1].number
         known = store.outcomes(first, last)
         # Cut before looking at what is known: cohorts must be those of a run without a break.
-        jobs = Cutter(plan, budget.cohort, budget.timeout, self._tuning)(left)
+        jobs = replace(self._cutter, plan=replace(plan, thresholds=self._halving.thresholds()))(left)
         missing = [rest for job in jobs if (rest := without(job, known)) is not None]
         so_far = Tally()  # counted as they come: to count a large batch after each job would take the time of training
         so_far.add(list(known.values()))

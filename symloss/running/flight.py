@@ -15,6 +15,7 @@ class Flight:
 
     Args:
         screened: how screening counted its candidates.
+        trains: how many of them train.
         outcomes: by number, of those that have ended.
         behind: batches that are told after this one, because they hold a twin of one of its candidates.
         told: what the search learnt of it; None before.
@@ -22,6 +23,7 @@ class Flight:
 
     candidates: Sequence[Candidate]
     screened: Counter[str]
+    trains: int = 0
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     behind: list["Flight"] = field(default_factory=list)
     told: list[Told] | None = None

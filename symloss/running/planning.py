@@ -23,7 +23,11 @@ from symloss.searching.searches import Search, make_search, read_settings
 
 @dataclass(frozen=True)
 class Cutter:
-    """Cuts candidates into jobs of one cohort each, in asked order."""
+    """Cuts candidates into jobs, in asked order.
+
+    Args:
+        cohort: candidates of one job at most.
+    """
 
     plan: Plan
     cohort: int
@@ -35,6 +39,16 @@ class Cutter:
         named = [(each.number, each.text, each.slot) for each in candidates]
         parts = [tuple(named[start : start + self.cohort]) for start in range(0, len(named), self.cohort)]
         return [Job(part[0][0], part, self.plan, self.timeout, True, self.tuning) for part in parts]
+
+
+def plan_jobs(experiment: Experiment, stacking: Decision) -> Cutter:
+    """Return what cuts a resolved experiment's candidates into jobs: a cohort each, or as many of one as make a stack.
+
+    Who does not train together need not wait for each other: small jobs end sooner, and leave no worker idle.
+    """
+    plan, budget = plan_trainings(experiment, stacking), experiment.budget
+    stack = max(1, stacking.members // (len(plan.learning_rates) * len(plan.seeds)))
+    return Cutter(plan, min(budget.cohort, stack), budget.timeout, experiment.tuning)
 
 
 def plan_search(experiment: Experiment, grammar: Grammar, task: Task) -> Search:

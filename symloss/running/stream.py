@@ -17,7 +17,7 @@ from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome, State
 from symloss.running.flight import Flight, Flights
 from symloss.running.ledger import Ledger
-from symloss.running.planning import Cutter, plan_halving, plan_search, plan_trainings
+from symloss.running.planning import plan_halving, plan_jobs, plan_search
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
 from symloss.running.stopping import DRY, Ending
@@ -63,8 +63,7 @@ class Stream:
         self._session, self._ending = session, ending
         self._search, self._store = session.search, session.store
         self._cohort = experiment.budget.cohort
-        plan = plan_trainings(experiment, session.stacking)
-        self._cutter = Cutter(plan, self._cohort, experiment.budget.timeout, experiment.tuning)
+        self._cutter = plan_jobs(experiment, session.stacking)
         self._halving = plan_halving(experiment, session.work.task)
         self._renewal = 0  # trainings known when the thresholds are taken anew
         self._screen = Screen()
@@ -75,7 +74,7 @@ class Stream:
         self._again: dict[int, int] = {}  # first number -> batch, of those taken up again
         self._asked = 0  # batches
         self._dull = self._failed = 0  # in a row: ended by free tests before training, and in workers
-        self._in_training = 0  # candidates, or about to be
+        self._in_training = 0  # candidates, about to be, or trained and not told yet
         self._goes_on = False  # whether anything was told in this session
 
     def recall(self) -> bool:
@@ -123,7 +122,6 @@ class Stream:
         """Keep the outcomes of a job, and tell what is whole."""
         self._store.write_outcomes(outcomes)
         self._ending.trained(outcomes)
-        self._in_training -= len(outcomes)
         for outcome in outcomes:
             self._failed = self._failed + 1 if outcome.state is State.REJECTED else 0
         self._tell(self.flights.enter(outcomes))
@@ -152,8 +150,8 @@ class Stream:
             self._asked += 1
         else:
             ended = self._store.outcomes(first, last)
-        flight = Flight(candidates, self._screen.counts - before, ended)
         left = [each for each in candidates if each.number not in ended]
+        flight = Flight(candidates, self._screen.counts - before, len(left), ended)
         self._in_training += len(left)
         self.flights.add(flight)
         self._tell([flight])
@@ -173,6 +171,7 @@ class Stream:
         if not self._goes_on:
             withdraw_finals(self._session.work.run, self._store)
             self._goes_on = True
+        self._in_training -= flight.trains
         outcomes = [flight.outcomes[candidate.number] for candidate in flight.candidates]
         return self._ledger.tell(self._ending.tally.batches, outcomes, flight.began, self.flights.screened)
 
