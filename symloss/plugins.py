@@ -93,6 +93,11 @@ def adopt(kind: str, table: dict[str, Record], name: str, fit: Callable[[Offer, 
     _ADOPTED[kind, name] = found[0]
 
 
+def adopted() -> bool:
+    """Whether any table holds what a package offers."""
+    return bool(_ADOPTED)
+
+
 def fit_offer(offer: Offer, fit: Callable[[Offer, Any], Record]) -> Record:
     """Import what is offered, and turn it into a record.
 

@@ -14,7 +14,7 @@ import ray
 
 import symloss
 from symloss.errors import ExperimentError, RunError
-from symloss.judging import cluster, drain, memory_limit, suspicion
+from symloss.judging import cluster, drain, memory_limit, stand_in, suspicion
 from symloss.judging import fleet as fleets
 from symloss.judging import ray_pool as pools
 from symloss.judging.evaluate import Job, Report
@@ -71,6 +71,12 @@ def results(pool, given, **options):
 
 def states(found):
     return {number: [o.state.value for o in outcomes] for number, outcomes in found.items()}
+
+
+@pytest.fixture(autouse=True)
+def workers_alone(monkeypatch):
+    """Let nobody stand in for workers: it is they who are tried here."""
+    monkeypatch.setattr(stand_in, "is_harmless", lambda spec: False)
 
 
 @pytest.fixture(scope="module")
@@ -365,16 +371,20 @@ def test_a_number_of_workers_that_makes_no_sense_is_refused(workers, address):
 
 OWN_CLUSTER = """
 import sys
+from symloss.judging import stand_in
 from symloss.judging.evaluate import Job, Report
 from symloss.judging.pools import make_pool
 from symloss.judging.plan import Plan
 
-pool = make_pool(1, {"name": "digits", "hidden": [8]})
+waits = {waits}
+if waits:
+    stand_in.is_harmless = lambda spec: False
+pool = make_pool(1, {{"name": "digits", "hidden": [8]}})
 pool.start()
 plan = Plan(3, (0.01,), (0,), stack="stacked")
 (_, outcomes), = pool.run([Job(0, ((0, "-t*log(p)", "classification"),), plan, 60.0)])
 import ray
-addresses = {node["NodeManagerAddress"] for node in ray.nodes()}
+addresses = {{node["NodeManagerAddress"] for node in ray.nodes()}} if waits else "none yet"
 pool.close()
 import os
 import psutil
@@ -384,9 +394,11 @@ print(outcomes[0].state, addresses, left, files)
 """
 
 
-def test_a_cluster_of_ones_own_is_quiet_stays_on_this_machine_and_leaves_nothing_behind(short_folder):
-    done = run_alone(OWN_CLUSTER, short_folder)
-    assert done.stdout == "scored {'127.0.0.1'} [] []\n", done.stderr
+@pytest.mark.parametrize(("waits", "addresses"), [(True, "{'127.0.0.1'}"), (False, "none yet")])
+def test_a_cluster_of_ones_own_is_quiet_stays_on_this_machine_and_leaves_nothing_behind(waits, addresses, short_folder):
+    """Also where all is judged in this process before Ray is up, which then is closed while it starts."""
+    done = run_alone(OWN_CLUSTER.format(waits=waits), short_folder)
+    assert done.stdout == f"scored {addresses} [] []\n", done.stderr
     assert done.stderr == ""
     assert list(short_folder.iterdir()) == []
 
@@ -510,6 +522,12 @@ def test_a_stop_is_heard_while_ray_starts():
     clock = Clock(after=1)
     assert results(RayPool(1, DIGITS), COHORTS, stop=clock) == {}
     assert clock.asked == 2
+
+
+@pytest.mark.usefixtures("stuck")
+def test_formulas_are_judged_in_this_process_while_ray_starts(expected, monkeypatch):
+    monkeypatch.setattr(stand_in, "is_harmless", lambda spec: True)
+    assert results(RayPool(1, DIGITS), COHORTS) == expected
 
 
 @pytest.mark.usefixtures("stuck")

@@ -148,6 +148,10 @@ class Fleet:
         finally:
             self._abandon()
 
+    def is_awake(self) -> bool:
+        """Whether a worker has made its task, or has said why it cannot, or is gone."""
+        return bool(self._actors.wait([hand.entering for hand in self.hands], 0))
+
     def dismiss(self) -> None:
         """Kill all workers."""
         for hand in self.hands:

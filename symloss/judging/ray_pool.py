@@ -16,6 +16,7 @@ from symloss.judging.evaluate import Job
 from symloss.judging.fleet import POLL, Fleet
 from symloss.judging.pool import Finished, outcomes_of
 from symloss.judging.seal import data_digest
+from symloss.judging.stand_in import StandIn
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Outcome
 
@@ -46,6 +47,7 @@ class RayPool:
         self._owns_cluster = False
         self._home: Path | None = None
         self._deadline = 0.0
+        self._proven = False  # whether the workers have taken over
 
     def start(self) -> None:
         """Start Ray and the workers in the background; the first run waits for them."""
@@ -63,10 +65,24 @@ class RayPool:
 
     def run_with_outputs(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[Finished]:
         """See Pool.run_with_outputs."""
+        if self._address is None and not self._proven:
+            self.start()
+            stand_in = StandIn(self._spec, jobs, self._is_ready)
+            yield from stand_in.run(stop)
+            jobs = stand_in.left
+            if stand_in.is_done:
+                return
         if not self._wait_for_start(stop):
             return
         assert self._fleet is not None, "Ray has started"
+        self._proven = True
         yield from self._fleet.run(jobs, stop)
+
+    def _is_ready(self) -> bool:
+        """Whether the workers can take over, or cannot start at all."""
+        if not self._started.is_set():
+            return time.monotonic() > self._deadline
+        return self._fleet is None or self._fleet.is_awake()
 
     def expect(self, task: Task) -> None:
         """See Pool.expect."""

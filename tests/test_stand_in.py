@@ -1,0 +1,114 @@
+"""Who judges while workers start: the same outcomes, each job once, and nothing of a user's own code."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+import pytest
+
+from symloss import plugins
+from symloss.errors import ExperimentError
+from symloss.judging import stand_in
+from symloss.judging.drain import never
+from symloss.judging.evaluate import Job
+from symloss.judging.plan import Plan
+from symloss.judging.stand_in import StandIn, is_harmless
+from tests.test_pool import COHORTS, DIGITS, EVIL, jobs
+
+
+class After:
+    """Says yes once it has been asked so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.asked = times, 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.asked > self.times
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stand_in, "PAUSE", 0.0)
+
+
+def numbers(given: object) -> list[int]:
+    return [job.number for job in given]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("shape", [list, iter])
+@pytest.mark.parametrize("times", [0, 1, 2, 5, 9, 15, 40])
+def test_every_job_is_judged_or_left(shape: Callable[[list[Job]], list[Job]], times: int) -> None:
+    one = StandIn(DIGITS, shape(COHORTS), After(times))
+    judged = numbers(job for job, _ in one.run(never))
+    left = numbers(one.left)
+    assert judged + left == numbers(COHORTS)
+    assert one.is_done == (not left)
+
+
+def test_where_there_is_nothing_to_judge_nothing_is_done() -> None:
+    one = StandIn(DIGITS, [], never)
+    assert list(one.run(never)) == []
+    assert not one.is_done
+
+
+def test_of_a_sequence_a_sequence_is_left() -> None:
+    one = StandIn(DIGITS, COHORTS, After(9))
+    assert [job.number for job, _ in one.run(never)] == [0]
+    assert one.left == COHORTS[1:]
+
+
+def test_of_an_endless_line_no_more_is_asked_for_than_is_judged() -> None:
+    asked = []
+
+    def endless() -> Iterator[Job]:
+        for job in chain(COHORTS, iter(lambda: pytest.fail("one too many"), None)):
+            asked.append(job)
+            yield job
+
+    one = StandIn(DIGITS, endless(), never)
+    found = one.run(never)
+    for job in COHORTS:
+        assert next(found)[0] is job
+        assert asked[-1] is job
+
+
+def test_a_stop_leaves_what_is_at_work() -> None:
+    one = StandIn(DIGITS, jobs(["-t*log(p)"], plan=Plan(10_000, (0.01,), (0,), stack="stacked")), never)
+    stop = After(5)
+    assert list(one.run(stop)) == []
+    assert len(list(one.left)) == 1
+    assert stop.asked == 6
+
+
+def test_a_job_that_fails_as_a_whole_is_left_to_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*rest: object) -> None:
+        raise RuntimeError("whose fault?")
+
+    one = StandIn(DIGITS, COHORTS, never)
+    monkeypatch.setattr("symloss.judging.evaluate.train_all", fails)
+    assert list(one.run(never)) == []
+    assert one.left == COHORTS
+
+
+def test_a_task_that_cannot_be_made_is_left_to_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(spec: object) -> None:
+        raise ExperimentError("no data")
+
+    monkeypatch.setattr(stand_in, "Desk", refuses)
+    one = StandIn(DIGITS, COHORTS, never)
+    assert list(one.run(never)) == []
+    assert one.left == COHORTS
+
+
+def test_a_users_own_code_waits_for_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_harmless(DIGITS)
+    assert not is_harmless(EVIL)
+    monkeypatch.setattr(stand_in, "Desk", lambda spec: pytest.fail("it must not be made here"))
+    one = StandIn(EVIL, COHORTS, never)
+    assert list(one.run(never)) == []
+    assert one.left == COHORTS
+
+
+def test_so_does_what_a_package_has_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(plugins._ADOPTED, ("operators", "own"), None)  # type: ignore[misc]
+    assert not is_harmless(DIGITS)
