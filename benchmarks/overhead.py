@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.record import write_record
+from benchmarks.record import asked_for_quick, write_record
 from benchmarks.searching import Stopwatch
 from symloss.judging import evaluate
 from symloss.running.observer import Progress
@@ -22,7 +22,7 @@ from symloss.running.run import search
 from symloss.running.storage.store import RunStore
 from symloss.searching.base import Search
 
-EVALUATIONS = 150
+EVALUATIONS, FEW = 150, 8
 
 
 class Timers:
@@ -77,14 +77,14 @@ class Snapshot(Stopwatch):
         self.parts = dict(self._timers.seconds)
 
 
-def measure() -> dict[str, Any]:
+def measure(evaluations: int) -> dict[str, Any]:
     """Run the default search, up to some evaluations, and split its time."""
     timers = Timers()
     watch = Snapshot(timers)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         for place, attribute, what in TIMED:
             stack.enter_context(timers.timed(place, attribute, what))
-        overrides = [f"stop.evaluations={EVALUATIONS}", "finals.seeds=2", "finals.top=1", "finals.steps=1"]
+        overrides = [f"stop.evaluations={evaluations}", "finals.seeds=2", "finals.top=1", "finals.steps=1"]
         search("noisy_digits", Path(folder) / "run", 0, overrides, observer=watch)
     assert watch.progress is not None
     whole, parts = watch.progress.seconds, watch.parts
@@ -100,11 +100,13 @@ def measure() -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, and keep what was measured."""
-    found = measure()
+    quick = asked_for_quick(__doc__)
+    found = measure(FEW if quick else EVALUATIONS)
     for what, share in sorted(found["shares"].items(), key=lambda each: -each[1]):
         print(f"{100 * share:5.1f} %  {what}")
     print(f"overhead outside of training: {100 * found['overhead']:.1f} % of {found['seconds']:.1f} s")
-    print(write_record("overhead", found))
+    if not quick:
+        print(write_record("overhead", found))
 
 
 if __name__ == "__main__":

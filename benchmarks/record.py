@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +13,17 @@ from typing import Any
 from symloss.running.machine import machine_facts
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def asked_for_quick(about: str) -> bool:
+    """Read a command line whose only option is `--quick`: see that it runs, and keep nothing.
+
+    Args:
+        about: what the command does.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few candidates, to see that it runs; nothing is kept")
+    return bool(parser.parse_args().quick)
 
 
 def write_record(name: str, figures: Mapping[str, Any]) -> Path:
@@ -38,7 +51,9 @@ def write_table(document: Path, name: str, rows: Sequence[Sequence[str]], author
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
-    """Round every number in a document to significant digits."""
+    """Round every number in a document to significant digits; what is not finite becomes null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, float):
         return float(f"{value:.{digits}g}")
     if isinstance(value, Mapping):

@@ -129,7 +129,7 @@ def main(rounds: int, workers: int, quick: bool) -> None:
     figures: dict[str, Any] = {}
     for case, theirs, ours in asked:
         # The limit first: workers that are still at work would be part of it.
-        limit = fraction_of_limit(case, max(4, min(ours, COHORT) // share))
+        limit = fraction_of_limit(case, max(4, min(ours // 3, COHORT) // share))
         figures[case.name] = compare(case, workers, theirs // share or 1, ours // share, 1 if quick else rounds) | limit
         found = figures[case.name]
         found["ratio_at_limit"] = found["plain_step_us"] / (found["products_us"] + found["bytes_us"])
