@@ -77,7 +77,9 @@ def scaling_table(found: Mapping[str, Any]) -> list[list[str]]:
     units = {"cohort": "ms", "nodes": "ms", "hidden": "ms", "candidates": "s", "workers": "a second"}
     rows = [["with", "cost"]]
     for name, unit in units.items():
-        figures = ", ".join(f"{size}: {value:.3g}" for size, value in found[name].items())
+        figures = ", ".join(
+            f"{size}: {value:.3g}" for size, value in sorted(found[name].items(), key=lambda each: int(each[0]))
+        )
         rows.append([f"{name} ({unit})", figures])
     return rows
 

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.limits import fastest
 from benchmarks.problems import draw, one_thread
 from benchmarks.record import asked_for_quick, write_record
-from benchmarks.training import accuracies
+from benchmarks.training import accuracies, warm_up
 from symloss.judging.plan import Plan
 from symloss.judging.pools import make_pool
 from symloss.judging.tasks import make_task
@@ -42,7 +42,7 @@ def by_workers(formulas: Sequence[Formula], workers: int) -> float:
     """Return trainings a second with so many Ray workers, once they are warm."""
     pool = make_pool(workers, {"name": "digits", "hidden": [32]})
     try:
-        accuracies(pool, formulas[: 2 * workers], PLAN, 2)
+        warm_up(pool, formulas[: 2 * workers], PLAN)
         started = time.perf_counter()
         accuracies(pool, formulas, PLAN, 64)
         return len(formulas) / (time.perf_counter() - started)
