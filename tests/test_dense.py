@@ -1,5 +1,6 @@
 """Stacked perceptrons without autograd: the same function and gradients, the same bits alone and in company."""
 
+import weakref
 from itertools import pairwise
 
 import pytest
@@ -8,8 +9,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from symloss.judging import fused
+from symloss.judging.batches import load
 from symloss.judging.dense import LANES, DensePasses, dense_layers
+from symloss.judging.plan import Plan
+from symloss.judging.stack import start
+from symloss.judging.tasks import make_task
 from symloss.judging.tasks.standardised import Standardised
+from symloss.judging.train import Training, take_step
+from symloss.language.formula import parse
+from symloss.language.loss import compile_loss
 
 SEEDS, COLUMNS, BATCH, FEATURES = 2, 3, 16, 12
 
@@ -164,3 +172,33 @@ def test_what_is_in_place_is_seen_and_what_takes_its_place_too() -> None:
     assert torch.equal(dense.forward(parameters, buffers, x), passes(model).forward(parameters, buffers, x))
     others = {name: value[:, :2].clone() / 2 for name, value in parameters.items()}
     assert torch.equal(dense.forward(others, buffers, x), first[:, :2])
+
+
+def test_what_comes_once_is_not_held_and_what_comes_again_is_seen_once() -> None:
+    seen, value = fused.Seen(), torch.randn(1, 2, 3)
+    for _ in range(3):
+        once = torch.randn(1, 2, 3)
+        assert (seen(once) == once.numpy().reshape(1, 2, 3)).all()
+        gone = weakref.ref(once)
+        del once
+        assert gone() is None
+    seen(value)
+    array = seen(value)
+    assert seen(value) is array
+    value.fill_(3.0)
+    assert (seen(value) == 3.0).all()
+
+
+def test_columns_that_leave_take_their_memory_with_them() -> None:
+    task = make_task({"name": "digits", "hidden": [16]})
+    plan = Plan(4, (0.01, 0.1), (0,))
+    functions = [compile_loss(parse("-t*log(p)"))] * 2
+    stack = start(functions, task, plan, stacked=True)
+    training = Training(functions, task, load(task, plan), stack)
+    for step in (1, 2, 3):
+        take_step(training, step)
+    old = [weakref.ref(value) for value in stack.parameters.values()]
+    stack.keep([0, 2])
+    assert [value() for value in old] == [None] * len(old)
+    take_step(training, 4)
+    assert len(stack.columns) == 2

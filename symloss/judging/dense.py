@@ -122,6 +122,10 @@ class DensePasses:
             self._seen = parameters, [Layer.of(name, parameters) for name in self.names]
         return self._seen[1]
 
+    def forget(self) -> None:
+        """Let go of the parameters that were seen last."""
+        self._seen = {}, []
+
     def _first(self, layer: Layer, out: Tensor, relu: bool) -> None:
         """Run the first layer, whose product is one for all members of a seed."""
         seeds, rows, _ = layer.shared.shape

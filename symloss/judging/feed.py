@@ -43,8 +43,8 @@ class Feed:
     def __init__(self, data: Data, task: Task) -> None:
         self._data, self._width, self._link = data, task.width, SLOTS[task.slot].output_link
         seeds, self._steps, batch = data.rows.shape
-        self._rows = data.rows.transpose(0, 1).flatten(1).unbind()
-        self._targets = data.targets.transpose(0, 1).unsqueeze(2).unbind()
+        self._rows = data.rows.transpose(0, 1).flatten(1)
+        self._targets = data.targets.transpose(0, 1).unsqueeze(2)
         self._x = data.x.new_empty(seeds, batch, *data.x.shape[1:])
         self._gathered = self._x.view(seeds * batch, *data.x.shape[1:])
         self._first, self._ahead = 0, torch.empty(0)
@@ -63,7 +63,7 @@ class Feed:
         if self._link is None or self._data.x.device.type != "cpu":
             return None
         if not 0 <= number - self._first < len(self._ahead):
-            last = min(self._steps, number + max(1, AHEAD // (4 * self._width * self._rows[0].numel())))
+            last = min(self._steps, number + max(1, AHEAD // (4 * self._width * self._rows.shape[1])))
             self._first = number
             self._ahead = lay_out(self._link, self._data.targets[:, number:last].transpose(0, 1), self._width)
         return self._ahead[number - self._first]

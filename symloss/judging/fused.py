@@ -5,7 +5,8 @@ All compiled code that a training step needs beside the losses is in this one fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,17 +27,23 @@ def by_member(value: Tensor) -> NDArray[np.float32]:
 
 
 class Seen:
-    """`by_member` of one tensor after the other, which most often is the one before, written into anew."""
+    """`by_member` of one tensor after the other: kept where the same one comes again, its memory written into anew.
+
+    What comes only once is not held: it would take memory that nobody has counted.
+    """
 
     def __init__(self) -> None:
-        self._value: Tensor | None = None
-        self._array = np.empty((0, 0, 0), np.float32)
+        self._last: Callable[[], Tensor | None] = lambda: None
+        self._held: tuple[Tensor, NDArray[np.float32]] | None = None
 
     def __call__(self, value: Tensor) -> NDArray[np.float32]:
         """See `by_member`."""
-        if value is not self._value:
-            self._value, self._array = value, by_member(value)
-        return self._array
+        if self._held is not None and self._held[0] is value:
+            return self._held[1]
+        array = by_member(value)
+        self._held = (value, array) if self._last() is value else None
+        self._last = weakref.ref(value)
+        return array
 
 
 @cached

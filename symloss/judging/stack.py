@@ -102,9 +102,11 @@ class Stack:
         kept = torch.tensor(places, dtype=torch.int64).to(self.alive.device)
         left = Counter(self.columns[place].candidate for place in places)
         self.losses.keep([left[candidate] for candidate in self.spans()])
+        self.stepper.keep(kept)
+        if self.dense is not None:
+            self.dense.forget()
         self.parameters = {n: v.detach().index_select(1, kept).requires_grad_() for n, v in self.parameters.items()}
         self.buffers = {name: value.index_select(1, kept) for name, value in self.buffers.items()}
-        self.stepper.keep(kept)
         self.alive = self.alive[:, kept]
         self.columns = [self.columns[place] for place in places]
 

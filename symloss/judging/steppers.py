@@ -60,11 +60,11 @@ class StackedStepper:
 
     def keep(self, columns: Tensor) -> None:
         """Forget all columns but these."""
+        self._steps.clear()  # first: what is bound would keep all that is let go
         self._rates = self._rates[columns]
         self._memories = {
             name: [memory.index_select(1, columns) for memory in memories] for name, memories in self._memories.items()
         }
-        self._steps.clear()
 
 
 class FactoryStepper:
