@@ -20,7 +20,7 @@ def test_every_step_gets_its_own_rows_and_labels(name: str, ahead: int, monkeypa
     monkeypatch.setattr("symloss.judging.feed.AHEAD", ahead)
     task = make_task({"name": name})
     data = load(task, PLAN)
-    feed, link = Feed(data, task), SLOTS[task.slot].output_link
+    feed, link = Feed(data, task, reuses=ahead == 1), SLOTS[task.slot].output_link
     assert link is not None
     for step in (*range(1, PLAN.steps + 1), 3, 40, 1):
         batch = feed.batch(step)

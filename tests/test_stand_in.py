@@ -1,17 +1,19 @@
 """Who judges while workers start: the same outcomes, each job once, and nothing of a user's own code."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 
 import pytest
 
 from symloss import plugins
 from symloss.errors import ExperimentError
-from symloss.judging import stand_in
+from symloss.judging import drain, stand_in
 from symloss.judging.drain import never
 from symloss.judging.evaluate import Job
-from symloss.judging.plan import Plan
+from symloss.judging.plan import Plan, Trained
 from symloss.judging.stand_in import StandIn, is_harmless
+from symloss.language.candidate import State
 from tests.test_pool import COHORTS, DIGITS, EVIL, jobs
 
 
@@ -29,6 +31,8 @@ class After:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stand_in, "PAUSE", 0.0)
+    monkeypatch.setattr(drain, "PAUSE", 0.0)
+    monkeypatch.setattr(drain, "DRAIN", 0.0)
 
 
 def numbers(given: object) -> list[int]:
@@ -77,7 +81,44 @@ def test_a_stop_leaves_what_is_at_work() -> None:
     stop = After(5)
     assert list(one.run(stop)) == []
     assert len(list(one.left)) == 1
-    assert stop.asked == 6
+    assert stop.asked < 12
+
+
+def test_an_exit_that_a_library_swallows_in_training_is_no_failure_of_the_candidate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def stop() -> bool:
+        asked.append(1)
+        if len(asked) > 2:
+            raise SystemExit(130)
+        return False
+
+    def swallows(job: Job, task: object, stop: Callable[[], bool]) -> list[object]:
+        with suppress(SystemExit):
+            stop()
+        return [(Trained(State.CRASHED, "it ended"), None) for _ in job.candidates]
+
+    monkeypatch.setattr("symloss.judging.evaluate.train_all", swallows)
+    with pytest.raises(SystemExit):
+        list(StandIn(DIGITS, COHORTS, never).run(stop))
+
+
+def test_what_runs_out_of_time_is_left_to_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(job: Job, task: object, stop: object) -> list[object]:
+        return [(Trained(State.TIMED_OUT, "late"), None) for _ in job.candidates]
+
+    one = StandIn(DIGITS, COHORTS, never)
+    monkeypatch.setattr("symloss.judging.evaluate.train_all", late)
+    assert list(one.run(never)) == []
+    assert one.left == COHORTS
+
+
+def test_a_task_that_nobody_knows_is_left_to_workers() -> None:
+    one = StandIn({"name": "nonsense"}, COHORTS, never)
+    assert list(one.run(never)) == []
+    assert one.left == COHORTS
 
 
 def test_a_job_that_fails_as_a_whole_is_left_to_workers(monkeypatch: pytest.MonkeyPatch) -> None:

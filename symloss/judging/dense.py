@@ -75,8 +75,8 @@ class Layer:
         """Look at a layer's parameters `(seeds, columns, ...)`, which may change in place afterwards."""
         weight, bias = (parameters[f"{name}.{kind}"].detach() for kind in ("weight", "bias"))
         seeds, columns, outputs, features = weight.shape
-        weights = weight.reshape(seeds * columns, outputs, features)
-        return cls(name, weight.shape, weights, weights.view(seeds, columns * outputs, features), bias.reshape(-1))
+        weights = weight.view(seeds * columns, outputs, features)
+        return cls(name, weight.shape, weights, weights.view(seeds, columns * outputs, features), bias.view(-1))
 
 
 @dataclass
@@ -85,7 +85,7 @@ class DensePasses:
 
     Args:
         names: of the linear layers, first to last.
-        memory: (what, layer, shape) -> a tensor that the next step writes into again.
+        memory: (what, layer) -> a tensor that the next step writes into again.
         inputs: `(seeds, batch, features)` of the last forward pass.
         activations: `(seeds * columns, features, batch)` of each layer of the last forward pass.
     """

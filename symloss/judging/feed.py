@@ -1,4 +1,4 @@
-"""Hands out what a stack trains on, mini-batch after mini-batch, from memory that each step writes into again.
+"""Hands out what a stack trains on, mini-batch after mini-batch.
 
 A step of a small model is short beside the calls that lay out its labels: on the processor they are laid out for many
 steps at once.
@@ -16,14 +16,14 @@ from symloss.judging.kernel import lay_out
 from symloss.judging.tasks.task import Task
 from symloss.language.slots import SLOTS
 
-AHEAD = 2**20  # bytes that are laid out at once, at least one step's
+AHEAD = 2**20  # bytes of each variable that are laid out at once, at least one step's
 
 
 class Batch(NamedTuple):
     """What one step trains on.
 
     Args:
-        x: `(seeds, batch, ...)`; the next step writes into its memory.
+        x: `(seeds, batch, ...)`; where the feed reuses its memory, the next step writes there.
         y: `(seeds, 1, batch)`.
         given: `y` as the slot's formulas see it, see `kernel.lay_out`; None where it is not laid out ahead.
     """
@@ -38,21 +38,22 @@ class Feed:
 
     Args:
         task: what the data are of.
+        reuses: whether inputs lie in the same memory at every step; a user's model might look at an earlier batch.
     """
 
-    def __init__(self, data: Data, task: Task) -> None:
+    def __init__(self, data: Data, task: Task, reuses: bool = False) -> None:
         self._data, self._width, self._link = data, task.width, SLOTS[task.slot].output_link
         seeds, self._steps, batch = data.rows.shape
         self._rows = data.rows.transpose(0, 1).flatten(1)
         self._targets = data.targets.transpose(0, 1).unsqueeze(2)
-        self._x = data.x.new_empty(seeds, batch, *data.x.shape[1:])
-        self._gathered = self._x.view(seeds * batch, *data.x.shape[1:])
+        self._shape = seeds, batch, *data.x.shape[1:]
+        self._gathered = data.x.new_empty(seeds * batch, *data.x.shape[1:]) if reuses else None
         self._first, self._ahead = 0, torch.empty(0)
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step, from 1."""
-        torch.index_select(self._data.x, 0, self._rows[step - 1], out=self._gathered)
-        return Batch(self._x, self._targets[step - 1], self._given(step - 1))
+        x = torch.index_select(self._data.x, 0, self._rows[step - 1], out=self._gathered)
+        return Batch(x.view(self._shape), self._targets[step - 1], self._given(step - 1))
 
     def batch_after(self, steps: Tensor) -> Batch:
         """Return the next batch after so many steps, `(1,)` on the device, which need not be known here."""

@@ -192,7 +192,7 @@ class CohortLoss:
     ) -> None:
         link = self.slot.output_link
         assert link is not None
-        if given is None:
+        if given is None or given.shape[2:] != (output.shape[3], output.shape[2]):
             given = lay_out(link, target.expand(output.shape[0], 1, -1)[:, 0], output.shape[-1])
         interpreter.run(output.transpose(2, 3), given, link.log_softmax, losses, gradients.transpose(2, 3))
 
@@ -237,6 +237,6 @@ def lay_out(link: OutputLink, target: Tensor, width: int) -> Tensor:
     Returns:
         `(..., variables, width, batch)`, contiguous float32.
     """
-    like = torch.zeros((), device=target.device).expand(*target.shape, width)
+    like = torch.zeros((), dtype=torch.float32, device=target.device).expand(*target.shape, width)
     given = [value.expand(like.shape).transpose(-1, -2) for value in link.given(target, like).values()]
     return torch.stack(given, -3)

@@ -26,8 +26,13 @@ TOKEN = " If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PAT
 PARTING = 5.0  # seconds that a pool waits, when closed, for a Ray that is still starting
 
 
+_STARTING = threading.Lock()  # one Ray at a time starts or ends in this process
+
+
 class RayPool:
     """Judges jobs in long-lived Ray workers; one that dies or hangs is replaced, and its candidates are tried alone.
+
+    Until they are ready, this process stands in for the workers of a Ray of its own, see `StandIn`.
 
     Args:
         workers: number of workers.
@@ -80,9 +85,14 @@ class RayPool:
 
     def _is_ready(self) -> bool:
         """Whether the workers can take over, or cannot start at all."""
+        if time.monotonic() > self._deadline:
+            return True
         if not self._started.is_set():
-            return time.monotonic() > self._deadline
-        return self._fleet is None or self._fleet.is_awake()
+            return False
+        try:
+            return self._fault is not None or self._fleet is None or self._fleet.is_awake()
+        except Exception:  # Ray has ended; who waits for the workers will hear of it
+            return True
 
     def expect(self, task: Task) -> None:
         """See Pool.expect."""
@@ -110,12 +120,19 @@ class RayPool:
 
     def _launch(self) -> None:
         # The thread lives as long as the pool: Linux kills Ray's processes when the thread that started them ends.
-        try:
-            self._begin()
-        except Exception as error:
-            self._fault = error
+        with _STARTING:
+            try:
+                self._begin()
+            except Exception as error:
+                self._fault = error
+            if self._closing.is_set():  # nobody waits for it any more, and the next pool must not find it
+                self._end()
         self._started.set()
         self._closing.wait()
+        with _STARTING:
+            self._end()
+
+    def _end(self) -> None:
         if self._fleet is not None:
             self._fleet.dismiss()
         if self._owns_cluster:

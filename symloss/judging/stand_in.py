@@ -12,11 +12,12 @@ from typing import Any
 
 from symloss import plugins
 from symloss.judging.desk import Desk
-from symloss.judging.drain import PAUSE, LeftUndoneError, Stop
+from symloss.judging.drain import PAUSE, Drain, LeftUndoneError, Stop
 from symloss.judging.evaluate import Job, Judged
 from symloss.judging.pool import Finished
 from symloss.judging.tasks import runs_own_code
 from symloss.judging.threads import one_thread
+from symloss.language.candidate import State
 
 
 class StandIn:
@@ -37,13 +38,14 @@ class StandIn:
         self._relieved, self._next = relieved, 0.0
 
     def run(self, stop: Stop) -> Iterator[Finished]:
-        """Judge job after job; one that is at work when somebody else is ready, or that fails as a whole, is left."""
-        desk = self._desk(stop)
+        """Judge job after job; what is at work when somebody else is ready, or fails as a whole or by time, is left."""
+        drain = Drain(stop)
+        desk = None if drain.begun() or self._is_relieved() else self._desk()
         if desk is None:
             return
         source = iter(self.left)
         for place, job in enumerate(source):
-            judged = self._judged(job, desk, stop)
+            judged = None if drain.begun() or self._is_relieved() else self._judged(job, desk, drain)
             if judged is None:
                 self.is_done = False
                 self.left = self.left[place:] if isinstance(self.left, Sequence) else chain([job], source)
@@ -52,28 +54,31 @@ class StandIn:
             yield job, judged
         self.left = []
 
-    def _desk(self, stop: Stop) -> Desk | None:
-        if not is_harmless(self._spec) or self._over(stop):
-            return None
+    def _desk(self) -> Desk | None:
         try:
+            if not is_harmless(self._spec):
+                return None
             with one_thread():
                 return Desk(self._spec)
         except Exception:  # the workers will say what is wrong with the task
             return None
 
-    def _judged(self, job: Job, desk: Desk, stop: Stop) -> list[Judged] | None:
+    def _judged(self, job: Job, desk: Desk, drain: Drain) -> list[Judged] | None:
         try:
             with one_thread():
-                return None if self._over(stop) else list(desk.judge(job, lambda: self._over(stop)).judged) or None
+                report = desk.judge(job, lambda: drain.over() or self._is_relieved())
         except LeftUndoneError:
             return None
+        drain.begun()  # ends the process here if a library has made a failure of the exit that `stop` raised in it
+        late = any(each.outcome.state is State.TIMED_OUT for each in report.judged)  # what starts beside it may be why
+        return None if report.unfinished or late else list(report.judged)
 
-    def _over(self, stop: Stop) -> bool:
+    def _is_relieved(self) -> bool:
         now = time.monotonic()
         if now < self._next:
             return False
         self._next = now + PAUSE
-        return stop() or self._relieved()
+        return self._relieved()
 
 
 def is_harmless(spec: Mapping[str, Any]) -> bool:

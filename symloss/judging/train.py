@@ -92,7 +92,7 @@ class Training:
     records: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.feed = Feed(self.data, self.task)
+        self.feed = Feed(self.data, self.task, reuses=self.stack.dense is not None)
         self.take = replayed(self.stack, partial(take_step, self))
 
 

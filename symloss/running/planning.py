@@ -92,6 +92,6 @@ def plan_finals(experiment: Experiment, stacking: Decision) -> Trials:
     plan = Plan(finals.steps, finals.learning_rates, seeds, (finals.steps,), ("valid",), stacking.stack)
     plan = replace(plan, members=stacking.members, memory=budget.memory)
     trainings = len(finals.learning_rates) * finals.seeds * finals.steps
-    usual = budget.cohort * len(budget.learning_rates) * budget.seeds * budget.steps
-    # Twice a cohort's share, because a formula alone shares its forward pass with fewer.
+    usual = plan_jobs(experiment, stacking).cohort * len(budget.learning_rates) * budget.seeds * budget.steps
+    # Twice a job's share, because a formula alone shares its forward pass with fewer.
     return Trials(plan, experiment.seed, finals.resamples, budget.timeout * max(1.0, 2 * trainings / usual))

@@ -14,7 +14,7 @@ from itertools import groupby, takewhile
 from symloss.errors import RunError
 from symloss.judging.evaluate import Job
 from symloss.judging.screen import Screen
-from symloss.language.candidate import Candidate, Outcome, State
+from symloss.language.candidate import TRAINED, Candidate, Outcome, State
 from symloss.running.flight import Flight, Flights
 from symloss.running.ledger import Ledger
 from symloss.running.planning import plan_halving, plan_jobs, plan_search
@@ -151,8 +151,9 @@ class Stream:
         else:
             ended = self._store.outcomes(first, last)
         left = [each for each in candidates if each.number not in ended]
-        flight = Flight(candidates, self._screen.counts - before, len(left), ended)
-        self._in_training += len(left)
+        trains = len(left) + sum(outcome.state in TRAINED for outcome in ended.values())
+        flight = Flight(candidates, self._screen.counts - before, trains, ended)
+        self._in_training += trains
         self.flights.add(flight)
         self._tell([flight])
         return flight, left
