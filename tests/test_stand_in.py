@@ -14,18 +14,7 @@ from symloss.judging.evaluate import Job
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.stand_in import StandIn, is_harmless
 from symloss.language.candidate import State
-from tests.test_pool import COHORTS, DIGITS, EVIL, jobs
-
-
-class After:
-    """Says yes once it has been asked so many times."""
-
-    def __init__(self, times: int) -> None:
-        self.times, self.asked = times, 0
-
-    def __call__(self) -> bool:
-        self.asked += 1
-        return self.asked > self.times
+from tests.test_pool import COHORTS, DIGITS, EVIL, Clock, jobs
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +31,7 @@ def numbers(given: object) -> list[int]:
 @pytest.mark.parametrize("shape", [list, iter])
 @pytest.mark.parametrize("times", [0, 1, 2, 5, 9, 15, 40])
 def test_every_job_is_judged_or_left(shape: Callable[[list[Job]], list[Job]], times: int) -> None:
-    one = StandIn(DIGITS, shape(COHORTS), After(times))
+    one = StandIn(DIGITS, shape(COHORTS), Clock(times))
     judged = numbers(job for job, _ in one.run(never))
     left = numbers(one.left)
     assert judged + left == numbers(COHORTS)
@@ -56,7 +45,7 @@ def test_where_there_is_nothing_to_judge_nothing_is_done() -> None:
 
 
 def test_of_a_sequence_a_sequence_is_left() -> None:
-    one = StandIn(DIGITS, COHORTS, After(9))
+    one = StandIn(DIGITS, COHORTS, Clock(9))
     assert [job.number for job, _ in one.run(never)] == [0]
     assert one.left == COHORTS[1:]
 
@@ -78,7 +67,7 @@ def test_of_an_endless_line_no_more_is_asked_for_than_is_judged() -> None:
 
 def test_a_stop_leaves_what_is_at_work() -> None:
     one = StandIn(DIGITS, jobs(["-t*log(p)"], plan=Plan(10_000, (0.01,), (0,), stack="stacked")), never)
-    stop = After(5)
+    stop = Clock(5)
     assert list(one.run(stop)) == []
     assert len(list(one.left)) == 1
     assert stop.asked < 12
