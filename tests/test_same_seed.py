@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import symloss.running.session
+from symloss.judging import stand_in
 from symloss.judging.evaluate import Job
 from symloss.judging.ray_pool import RayPool
 from symloss.running.run import search
@@ -103,6 +104,7 @@ def test_another_process_with_another_hash_seed_comes_to_the_same(tmp_path: Path
 def test_ray_workers_that_are_killed_come_to_the_same_as_this_process(
     tmp_path: Path, calm: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stand_in, "is_harmless", lambda spec: False)  # it is workers that are to die
     killed = []
 
     class Victims(RayPool):
