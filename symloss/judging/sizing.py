@@ -6,7 +6,7 @@ one machine's timing cannot change results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from symloss.judging.train import Training, take_step, train_together
 
 NEAR = 1.05  # times the least time per candidate that a smaller stack may take: a difference below that is chance
 LONG = 0.25  # seconds of one trial, beyond which no larger stack is tried
+ENOUGH = 2  # larger stacks in a row that change nothing, after which none is tried: each takes as long as all before
 STEPS = 3
 
 Clock = Callable[[Callable[[], object]], float]
@@ -60,8 +61,7 @@ def choose_size(function: Function, task: Task, plan: Plan, cohort: int, clock: 
     if limit == 1 or not _is_free_of_company(function, task, plan):
         return Size(limit * each, f"{limit} candidates a stack, all that train together{cut}")
     times = _times(function, task, plan, limit, clock)
-    best = min(times.values())
-    width = next(width for width, time in times.items() if time <= NEAR * best)
+    width = _choice(times)
     figures = ", ".join(f"{1000 * time:.2g} ms with {width}" for width, time in times.items())
     return Size(width * each, f"{width} candidates a stack: a step of one takes {figures}{cut}")
 
@@ -73,13 +73,16 @@ def _times(function: Function, task: Task, plan: Plan, limit: int, clock: Clock)
     for width in sorted({*(2**n for n in range(limit.bit_length())), limit}):
         functions = [function] * width
         training = Training(functions, task, data, start(functions, task, trial, stacked=True))
-        steps = partial(_take_steps, training)
-        steps()  # the first steps find their memory
-        long = clock(steps)
+        long = clock(partial(_take_steps, training))
         times[width] = long / STEPS / width
-        if long > LONG:
+        if long > LONG or len([each for each in times if each > _choice(times)]) == ENOUGH:
             break
     return times
+
+
+def _choice(times: Mapping[int, float]) -> int:
+    best = min(times.values())
+    return next(width for width, time in times.items() if time <= NEAR * best)
 
 
 def _take_steps(training: Training) -> None:
