@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 
 from symloss.errors import FormulaError, GrammarError
 from symloss.language.grammar import load_grammar, read_grammar
-from symloss.language.tree import Exponent, Real, Tree, constant_node, grow, parse_tree, readable, seeded, sprout
+from symloss.language.tree import (
+    Exponent,
+    Real,
+    Tree,
+    constant_node,
+    grow,
+    parse_tree,
+    readable,
+    seeded,
+    sprout,
+    undisturbed,
+)
 
 COMPACT = load_grammar("compact")
 GLO = load_grammar("glo")
@@ -187,6 +198,22 @@ def test_the_global_random_is_given_back_after_an_exception() -> None:
         random.choice([random.random()][1:])
     assert random.getstate() == before
     assert rng.getstate() != random.Random(5).getstate()
+
+
+def test_around_many_draws_it_is_given_back_once_at_the_end() -> None:
+    random.seed(11)
+    before, rng, drawn = random.getstate(), random.Random(5), []
+    alone = random.Random(5)
+    with undisturbed():
+        for _ in range(3):
+            with seeded(rng):
+                drawn.append(random.random())
+        assert random.getstate() != before
+    assert random.getstate() == before
+    assert drawn == [random.Random(alone.getrandbits(64)).random() for _ in range(3)]
+    with seeded(rng):
+        pass
+    assert random.getstate() == before
 
 
 def test_sorts_hash_alike_in_every_process() -> None:

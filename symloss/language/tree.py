@@ -7,7 +7,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
@@ -362,18 +362,33 @@ def sprout(grammar: Grammar, rng: random.Random, least: int, greatest: int, sort
     return [node, *(leaf for arg in node.args for leaf in sprout(grammar, rng, least - 1, greatest - 1, arg))]
 
 
-@contextmanager
-def seeded(rng: random.Random) -> Iterator[None]:
-    """Seed Python's global generator, which DEAP draws from, by one draw from another.
+class _Global:
+    """Python's global generator: whether someone around has kept its state."""
 
-    Outside, the global generator is as if nothing had been drawn; also after an exception.
+    kept = False
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Leave Python's global generator as if nothing had been drawn, also after an exception.
+
+    Keeping its state takes longer than a draw: around many that are `seeded`, keep it once.
     """
-    outside = random.getstate()
-    random.seed(rng.getrandbits(64))
+    outside, before = random.getstate(), _Global.kept
+    _Global.kept = True
     try:
         yield
     finally:
+        _Global.kept = before
         random.setstate(outside)
+
+
+@contextmanager
+def seeded(rng: random.Random) -> Iterator[None]:
+    """Seed Python's global generator, which DEAP draws from, by one draw from another; outside it is undisturbed."""
+    with nullcontext() if _Global.kept else undisturbed():
+        random.seed(rng.getrandbits(64))
+        yield
 
 
 def parse_tree(text: str, grammar: Grammar) -> Tree:

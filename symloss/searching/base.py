@@ -17,7 +17,7 @@ from symloss.language.formula import parse
 from symloss.language.grammar import Grammar
 from symloss.language.planting import plant
 from symloss.language.probing import Finding, Prober
-from symloss.language.tree import StoredTree, Tree, grow
+from symloss.language.tree import StoredTree, Tree, grow, undisturbed
 from symloss.language.tuning import UNTUNED, Tuning
 from symloss.searching.archive import HallOfFame
 from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
@@ -269,10 +269,11 @@ class Search:
     def _issue(self, drafts: Sequence[Draft | None], stop: Callable[[], bool] = lambda: False) -> list[Candidate]:
         """Issue a batch; where there is no draft, the method makes one."""
         first, batch = self._issued, list[tuple[Candidate, Tree]]()
-        for place, draft in enumerate(drafts):
-            if stop():
-                return []
-            batch.append(self._candidate(first + place, draft))
+        with undisturbed():
+            for place, draft in enumerate(drafts):
+                if stop():
+                    return []
+                batch.append(self._candidate(first + place, draft))
         return self._enlist(batch)
 
     def _enlist(self, batch: list[tuple[Candidate, Tree]]) -> list[Candidate]:
