@@ -15,9 +15,8 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.record import asked_for_quick, write_record
-from benchmarks.searching import Stopwatch
 from symloss.judging import evaluate
-from symloss.running.observer import Progress
+from symloss.running.observer import Progress, Silent
 from symloss.running.run import search
 from symloss.running.storage.store import RunStore
 from symloss.searching.base import Search
@@ -63,18 +62,17 @@ TIMED = (
 )
 
 
-class Snapshot(Stopwatch):
-    """Takes what was spent on what until the search ended."""
+class Snapshot(Silent):
+    """Takes how far the search was when it ended, and what was spent on what; what follows are the finals."""
 
     def __init__(self, timers: Timers) -> None:
-        super().__init__()
+        self.progress: Progress | None = None
         self.parts: dict[str, float] = {}
         self._timers = timers
 
     def search_done(self, progress: Progress, reason: str) -> None:
         """Take it."""
-        super().search_done(progress, reason)
-        self.parts = dict(self._timers.seconds)
+        self.progress, self.parts = progress, dict(self._timers.seconds)
 
 
 def measure(evaluations: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from symloss.errors import RunError
 from symloss.interrupts import Interrupts
 from symloss.language.candidate import Outcome, State
+from symloss.language.formula import parse
 from symloss.running.config import Stop
-from symloss.running.stopping import Ending, Tally
+from symloss.running.stopping import Ending, Pending
 from symloss.searching.archive import HallOfFame
+from symloss.searching.fitness import Judge
 from tests.test_store import scored
 
 
@@ -80,11 +83,28 @@ def test_what_is_left_is_the_nearest_end(clock: SimpleNamespace) -> None:
 def test_an_unfinished_batch_shows_in_the_progress_and_not_in_the_tally() -> None:
     stop = ending(generations=5)
     stop.told_batch(BATCH, led_by(0.5))
-    pending = Tally()
+    pending = Pending(Judge("accuracy", maximise=True))
     pending.add(BATCH[:1])
     progress = stop.progress(pending)
     assert (progress.generation, progress.evaluated, progress.candidates) == (1, 4, 5)
     assert stop.tally.evaluated == 3
+
+
+@pytest.mark.parametrize("maximise", [True, False])
+def test_the_best_of_an_unfinished_batch_shows_at_once(maximise: bool) -> None:
+    judge, sign = Judge("accuracy", maximise), 1 if maximise else -1
+    simple, other = scored(8, 0.4), replace(scored(9, 0.6), formula=parse("(t - p)**2").canonical())
+    fitness = [judge.fitness(each) for each in (simple, other)]
+    stop, pending = ending(sign=sign), Pending(judge)
+    pending.add([Outcome(7, State.REJECTED, "no")])
+    assert stop.progress(pending).fitness is None
+    pending.add([simple, other, Outcome(10, State.DUPLICATE, "of 8", twin=8)])
+    assert stop.progress(pending).fitness == sign * max(fitness)
+    assert (stop.progress(pending).best == other.formula.text) == maximise  # type: ignore[union-attr]
+    assert stop.best is None
+    stop.told_batch(BATCH, led_by(max(fitness) + 0.1))
+    assert stop.progress(pending).best == "-t*log(p)"
+    assert stop.progress(Pending(judge)).fitness == stop.progress().fitness
 
 
 def test_whoever_asks_whether_to_end_lets_the_store_settle(clock: SimpleNamespace) -> None:

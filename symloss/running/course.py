@@ -11,10 +11,10 @@ from symloss.judging.evaluate import Job
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome
 from symloss.running.ledger import Ledger
-from symloss.running.planning import plan_halving, plan_jobs
+from symloss.running.planning import plan_halving, plan_jobs, plan_judge
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
-from symloss.running.stopping import Ending, Tally
+from symloss.running.stopping import Ending, Pending
 from symloss.searching.told import Told
 
 
@@ -30,6 +30,7 @@ class Course:
         experiment = session.work.experiment
         self._session, self._ending = session, ending
         self._cutter = plan_jobs(experiment, session.stacking)
+        self._judge = plan_judge(session.work.task)
         self._halving = plan_halving(experiment, session.work.task)
         self._screen = Screen()
         self._recall = Recall(session.store, session.search, self._screen, self._halving)
@@ -74,7 +75,7 @@ class Course:
         # Cut before looking at what is known: cohorts must be those of a run without a break.
         jobs = replace(self._cutter, plan=replace(plan, thresholds=self._halving.thresholds()))(left)
         missing = [rest for job in jobs if (rest := without(job, known)) is not None]
-        so_far = Tally()  # counted as they come: to count a large batch after each job would take the time of training
+        so_far = Pending(self._judge)
         so_far.add(list(known.values()))
         for _, outcomes in session.pool.run(missing, ending.now):
             store.write_outcomes(outcomes)

@@ -25,7 +25,7 @@ class Progress:
         candidates: proposed so far.
         evaluated: distinct candidates trained so far.
         counts: how many candidates ended in each state.
-        best: text of the fittest formula so far; empty while none was scored.
+        best: text of the fittest formula so far, of an unfinished batch as well; empty while none was scored.
         fitness: of the best, in the metric's own units; None while none was scored.
         rate: evaluations per second in this session.
         seconds: searched so far, all sessions together.

@@ -16,6 +16,7 @@ from symloss.language.candidate import TRAINED, Outcome, State
 from symloss.running.config import Stop
 from symloss.running.observer import Progress
 from symloss.searching.archive import HallOfFame
+from symloss.searching.fitness import FAILED, Judge
 from symloss.searching.told import Told
 
 DRY = "the search has nothing new to propose: the grammar's space is exhausted"
@@ -49,6 +50,30 @@ class Tally:
         self.generations += 1
         self.candidates += len(outcomes)
         self.counts.update(outcome.state for outcome in outcomes)
+
+
+class Pending:
+    """What a batch that is not told yet has come to: counted as it comes, because a large one takes its time.
+
+    Args:
+        judge: of the search.
+
+    Attributes:
+        best: text and fitness of the fittest so far; None while none was scored.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self.tally = Tally()
+        self.best: tuple[str, float] | None = None
+        self._judge = judge
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Count some that have ended."""
+        self.tally.add(outcomes)
+        for outcome in outcomes:
+            fitness = self._judge.fitness(outcome)
+            if outcome.formula is not None and fitness > (FAILED if self.best is None else self.best[1]):
+                self.best = outcome.formula.text, fitness
 
 
 class Ending:
@@ -146,11 +171,13 @@ class Ending:
         if leader is not None:
             self.best = (leader.text, leader.fitness)
 
-    def progress(self, pending: Tally | None = None) -> Progress:
+    def progress(self, pending: Pending | None = None) -> Progress:
         """Describe how far the search is, what an unfinished batch has come to included."""
-        tally = self.tally if pending is None else self.tally.with_(pending)
+        tally = self.tally if pending is None else self.tally.with_(pending.tally)
         here = self.session
-        best, fitness = ("", None) if self.best is None else (self.best[0], self._sign * self.best[1])
+        leaders = [each for each in (self.best, pending and pending.best) if each]
+        leader = max(leaders, key=lambda each: each[1], default=None)
+        best, fitness = ("", None) if leader is None else (leader[0], self._sign * leader[1])
         return Progress(
             generation=self.tally.generations, candidates=tally.candidates, evaluated=tally.evaluated,
             counts=dict(tally.counts), best=best, fitness=fitness, rate=self._trained / here if here > 0 else 0.0,
