@@ -76,10 +76,6 @@ class Stopwatch(Silent):
         if progress.fitness is not None and progress.fitness >= self._target:
             self.seconds = time.perf_counter() - self._began
 
-    def batch_done(self, progress: Progress) -> None:
-        """Look whether it is found."""
-        self.progressed(progress)
-
 
 def plain_side(case: Case, budget: Budget, workers: int, seed: int) -> dict[str, Any]:
     """Run the plain search."""

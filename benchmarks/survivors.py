@@ -23,7 +23,7 @@ COHORT = 16
 
 def survivors(grammar: str, task: Task, count: int, seed: int = 1) -> tuple[list[Formula], int]:
     """Propose until so many pass the probe points and are no duplicates; return them, and how many were proposed."""
-    judge = Judge(task.metric.name, task.metric.maximise)
+    judge = Judge.by(task.metric)
     search = make_search("random", load_grammar(grammar), judge, seed, {"batch": 200}, task.width)
     screen, found, proposed = Screen(), [], 0
     while len(found) < count:

@@ -75,7 +75,8 @@ def _times(function: Function, task: Task, plan: Plan, limit: int, clock: Clock)
         training = Training(functions, task, data, start(functions, task, trial, stacked=True))
         long = clock(partial(_take_steps, training))
         times[width] = long / STEPS / width
-        if long > LONG or len([each for each in times if each > _choice(times)]) == ENOUGH:
+        choice = _choice(times)
+        if long > LONG or sum(each > choice for each in times) == ENOUGH:
             break
     return times
 

@@ -11,10 +11,11 @@ from symloss.judging.evaluate import Job
 from symloss.judging.screen import Screen
 from symloss.language.candidate import Candidate, Outcome
 from symloss.running.ledger import Ledger
-from symloss.running.planning import plan_halving, plan_jobs, plan_judge
+from symloss.running.planning import plan_halving, plan_jobs
 from symloss.running.recall import Recall
 from symloss.running.session import Session, withdraw_finals
 from symloss.running.stopping import Ending, Pending
+from symloss.searching.fitness import Judge
 from symloss.searching.told import Told
 
 
@@ -30,7 +31,7 @@ class Course:
         experiment = session.work.experiment
         self._session, self._ending = session, ending
         self._cutter = plan_jobs(experiment, session.stacking)
-        self._judge = plan_judge(session.work.task)
+        self._judge = Judge.by(session.work.task.metric)
         self._halving = plan_halving(experiment, session.work.task)
         self._screen = Screen()
         self._recall = Recall(session.store, session.search, self._screen, self._halving)

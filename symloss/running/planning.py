@@ -57,13 +57,8 @@ def plan_search(experiment: Experiment, grammar: Grammar, task: Task) -> Search:
     Raises:
         ExperimentError: its settings are not allowed.
     """
-    judge = plan_judge(task)
+    judge = Judge.by(task.metric)
     return make_search(experiment.method, grammar, judge, experiment.seed, experiment.search_settings, task.width)
-
-
-def plan_judge(task: Task) -> Judge:
-    """Return what says how fit a candidate is."""
-    return Judge(task.metric.name, task.metric.maximise)
 
 
 def is_asynchronous(experiment: Experiment) -> bool:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Protocol, Self
 
 from symloss.errors import ExperimentError, unknown
 from symloss.language.candidate import Measurement, Outcome, State
@@ -18,6 +19,15 @@ FAILED = -math.inf
 Promise = tuple[int, float]  # how far a training was measured, and how it stood there
 
 NO_PROMISE: Promise = (0, FAILED)
+
+
+class Metric(Protocol):
+    """What a task says of its metric."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def maximise(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,11 @@ class Judge:
 
     metric: str
     maximise: bool
+
+    @classmethod
+    def by(cls, metric: Metric) -> Self:
+        """Return the judge by a task's metric."""
+        return cls(metric.name, metric.maximise)
 
     def fitness(self, outcome: Outcome) -> float:
         """Return the mean over seeds at the last measured step, at the best learning rate; less is worse.

@@ -99,7 +99,7 @@ class _Arena:
 
     @property
     def judge(self) -> Judge:
-        return Judge(self.task.metric.name, self.task.metric.maximise)
+        return Judge.by(self.task.metric)
 
     def without_winner(self, chosen: Mapping[str, Outcome], said: str) -> Finals:
         return Finals(None, self.rows(chosen, {}), (), (), said, self.task.metric.name, len(self.trials.plan.seeds))
@@ -193,7 +193,7 @@ def compare(
 
 def rows_of(field: Sequence[Entrant], chosen: Mapping[str, Outcome], tested: Tested, task: Task) -> tuple[Row, ...]:
     """Return every entrant's results, from its outcome on validation and its trial on the test set."""
-    judge = Judge(task.metric.name, task.metric.maximise)
+    judge = Judge.by(task.metric)
     pairs = [(each, each.formula.key) for each in field]
     return tuple(_row(each, chosen[key], tested.get(key), judge) for each, key in pairs if key in chosen)
 

@@ -78,7 +78,7 @@ class Ring:
         self._store = store
         self._stop = stop
         self._watch = watch
-        self._judge = Judge(task.metric.name, task.metric.maximise)
+        self._judge = Judge.by(task.metric)
         known = {} if store is None else store.trials()
         self._known = {name: trial for name, trial in known.items() if _is_whole(trial, task, trials.plan)}
         # What was polished stays, too, so that a resume does not polish again.
