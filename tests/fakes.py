@@ -110,7 +110,7 @@ class FakePool:
 
     def _measured(self, text: str, rate: float, plan: Plan) -> list[Measurement]:
         measured: list[Measurement] = []
-        for step, threshold in plan.legs():
+        for step, threshold, _ in plan.legs():
             here = [Measurement(step, rate, seed, self._values(text, step, rate, seed)) for seed in plan.seeds]
             measured += here
             if threshold is not None and fmean(each.values["accuracy"] for each in here) < threshold:

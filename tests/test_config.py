@@ -82,6 +82,7 @@ def test_times_have_units(tmp_path: Path, text: str, seconds: float) -> None:
         ("budget.learning_rates=[0.1, -1]", "[budget] learning_rates is [0.1, -1]"),
         ("budget.learning_rates=[inf]", "[budget] learning_rates is [inf]"),
         ("budget.learning_rates=[0]", "such as [0.001, 0.01], each positive and finite."),
+        ("budget.rate_factor=2", "[budget] rate_factor is 2, and there are no rungs at which learning rates could be"),
         ("budget.rungs=[100, 400]", "[budget] rungs is [100, 400]; each must lie below steps = 300."),
         ("stop.time=10q", "[stop] time is '10q'; allowed: seconds, or a time such as 90s, 10m or 2h."),
         ("stop.time=0s", "[stop] time is '0s'"),

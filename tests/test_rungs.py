@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from symloss.errors import ExperimentError
-from symloss.judging.plan import Plan
-from symloss.judging.rungs import Cut, cut_at, cut_in_words
+from symloss.judging.plan import Leg, Plan
+from symloss.judging.rungs import Cut, cut_in_words, cuts
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.base import SupervisedTask
 from symloss.judging.tasks.metrics import read_metric
@@ -201,8 +201,9 @@ def test_seeds_that_take_turns_keep_their_own_random_numbers():
 
 
 def test_a_plan_takes_a_threshold_for_each_rung_but_the_last():
-    assert replace(FREE, thresholds=(0.5, None)).legs() == [(10, 0.5), (20, None), (30, None)]
-    assert FREE.legs() == [(10, None), (20, None), (30, None)]
+    assert replace(FREE, thresholds=(0.5, None)).legs() == [Leg(10, 0.5), Leg(20, None), Leg(30, None)]
+    assert FREE.legs() == [Leg(10), Leg(20), Leg(30)]
+    assert replace(FREE, rate_factor=2.0).legs() == [Leg(10, None, 2.0), Leg(20, None, 2.0), Leg(30)]
     with pytest.raises(ExperimentError, match=r"A plan with 3 rungs takes a threshold for each but the last"):
         replace(FREE, thresholds=(0.5,))
 
@@ -210,10 +211,74 @@ def test_a_plan_takes_a_threshold_for_each_rung_but_the_last():
 def test_cuts_follow_the_metrics_direction():
     more, less = read_metric("here", "accuracy"), read_metric("here", "nll")
     assert (more.maximise, less.maximise) == (True, False)
-    assert cut_at(5, 0.4, 0.5, more) == Cut(5, 0.4, 0.5)
-    assert cut_at(5, 0.4, 0.5, less) is None
-    assert cut_at(5, 0.6, 0.5, less) == Cut(5, 0.6, 0.5)
-    assert cut_at(5, 0.5, 0.5, more) is cut_at(5, 0.5, 0.5, less) is cut_at(5, 0.5, None, more) is None
-    cuts = [Cut(5, 0.1, 0.05), Cut(9, 0.8, 0.7), Cut(9, 0.9, 0.7)]
-    assert cut_in_words(cuts, less) == "its nll of 0.8 at step 9 did not reach that rung's 0.7"
-    assert cut_in_words(cuts, more) == "its accuracy of 0.9 at step 9 did not reach that rung's 0.7"
+    leg = Leg(5, 0.5)
+    assert cuts({0: 0.4, 1: 0.5, 2: 0.6}, leg, more) == {0: Cut(5, 0.4, 0.5)}
+    assert cuts({0: 0.4, 1: 0.5, 2: 0.6}, leg, less) == {2: Cut(5, 0.6, 0.5)}
+    assert not cuts({0: 0.4, 1: -9.0}, Leg(5), more)
+    ended = [Cut(5, 0.1, 0.05), Cut(9, 0.8, 0.7), Cut(9, 0.9, 0.7)]
+    assert cut_in_words(ended, less) == "its nll of 0.8 at step 9 did not reach that rung's 0.7"
+    assert cut_in_words(ended, more) == "its accuracy of 0.9 at step 9 did not reach that rung's 0.7"
+
+
+def test_of_its_own_learning_rates_a_candidate_keeps_the_best_ones():
+    more, less, half = read_metric("here", "accuracy"), read_metric("here", "nll"), Leg(5, None, 2.0)
+    assert cuts({0: 0.4, 3: 0.6}, half, more) == {0: Cut(5, 0.4, 0.6)}
+    assert cuts({0: 0.4, 3: 0.6}, half, less) == {3: Cut(5, 0.6, 0.4)}
+    assert cuts({0: 0.5, 1: 0.5}, half, more) == {1: Cut(5, 0.5, 0.5)}  # of equal ones the first goes on
+    assert set(cuts({0: 0.1, 1: 0.2, 2: 0.3}, half, more)) == {0}  # two of three
+    assert set(cuts({0: 0.1, 1: 0.2, 2: 0.3}, Leg(5, None, 3.0), more)) == {0, 1}
+    assert not cuts({7: 0.1}, half, more)  # the last one always goes on
+    assert not cuts({}, half, more)
+    stopped = cuts({0: 0.1, 1: 0.2, 2: 0.3}, Leg(5, 0.15, 2.0), more)
+    assert stopped == {0: Cut(5, 0.1, 0.15), 1: Cut(5, 0.2, 0.3)}  # the threshold first: one of two that reach it
+    assert cuts({0: 0.1}, Leg(5, 0.15, 2.0), more) == {0: Cut(5, 0.1, 0.15)}
+
+
+def raced(trained, plan):
+    """Work out by hand what is left of a whole training whose worse learning rate stops at the first rung."""
+    first = {rate: score for (step, rate), score in means(trained).items() if step == plan.rungs[0]}
+    best = max(first, key=first.get)
+    return {key: value for key, value in values(trained).items() if key[1] == best or key[0] == plan.rungs[0]}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_worse_learning_rate_of_each_candidate_stops_at_the_first_rung(digits, way):
+    plan = replace(FREE, stack=way, learning_rates=(0.03, 0.1))
+    whole = train_cohort(compiled(*TEXTS), digits, plan)
+    race = replace(plan, rate_factor=2.0)
+    together = train_cohort(compiled(*TEXTS), digits, race)
+    winners = set()
+    for text, one, full in zip(TEXTS, together, whole, strict=True):
+        (alone,) = train_cohort(compiled(text), digits, race)
+        assert one.state is alone.state is State.SCORED
+        assert values(one) == values(alone) == raced(full, plan)
+        winners |= {rate for step, rate, _ in values(one) if step == plan.steps}
+    assert winners == {0.03, 0.1}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_race_spares_the_loser_the_rest(digits, way):
+    calls = []
+
+    def counted(*, p, t, **rest):
+        calls.append(p.shape[1])
+        return (t - p) ** 2
+
+    train_cohort([counted, *compiled("-t*log(p)")], digits, replace(FREE, stack=way, rate_factor=2.0))
+    assert sum(calls) == (10 * 2 + 20) * (1 if way == "stacked" else 2)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_race_comes_after_the_threshold(digits, free, way):
+    plan, (full, *_) = free
+    best = max(score for (step, _), score in means(full).items() if step == 10)
+    plan = replace(plan, stack=way, rate_factor=2.0, thresholds=(math.nextafter(best, 1), None))
+    (missed,) = train_cohort(compiled(TEXTS[0]), digits, plan)
+    assert missed.state is State.STOPPED
+    assert {step for step, _, _ in values(missed)} == {10}
+
+
+def test_a_plan_takes_no_factor_below_one():
+    for wrong in (0.5, math.inf, math.nan):
+        with pytest.raises(ExperimentError, match=r"rate_factor must be at least 1, got"):
+            replace(FREE, rate_factor=wrong)

@@ -1,6 +1,7 @@
 """What training a cohort means, and how one candidate's training ended: the records around `train.py`."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,25 @@ STACKS = ("auto", "stacked", "single")
 COHORT = 16  # candidates that train together where nothing else is said
 MEMORY = 2**30  # bytes
 SIZES = ("members", "memory")  # what of a plan decides how large stacks are, and nothing else
+
+
+class Leg(NamedTuple):
+    """The way of a training up to a rung, and what the rung asks of who trains on.
+
+    Args:
+        rung: step at which it is measured.
+        threshold: see `Plan.thresholds`.
+        rate_factor: see `Plan.rate_factor`.
+    """
+
+    rung: int
+    threshold: float | None = None
+    rate_factor: float = 1.0
+
+    @property
+    def decides(self) -> bool:
+        """Whether anybody could be stopped there."""
+        return self.threshold is not None or self.rate_factor > 1
 
 
 @dataclass(frozen=True)
@@ -29,6 +49,8 @@ class Plan:
         memory: bytes that a stack may take; what is larger is cut into several.
         thresholds: of each rung but the last, what a learning rate's mean over the seeds must reach there by the
             judging metric, in its own units, to train on; None lets all go on, and so does an empty tuple everywhere.
+        rate_factor: of a candidate's own learning rates that a threshold lets go on, the best one in so many does, at
+            each rung but the last; 1 lets all go on.
 
     Raises:
         ExperimentError: a value is out of its range.
@@ -43,6 +65,7 @@ class Plan:
     members: int | None = None
     memory: int = MEMORY
     thresholds: tuple[float | None, ...] = ()
+    rate_factor: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rungs", self.rungs or (self.steps,))
@@ -66,12 +89,16 @@ class Plan:
             raise ExperimentError(
                 f"A plan with {len(self.rungs)} rungs takes a threshold for each but the last, got {self.thresholds!r}."
             )
+        if not 1 <= self.rate_factor < float("inf"):
+            raise ExperimentError(f"[budget] rate_factor must be at least 1, got {self.rate_factor}.")
         if self.measure == ("test",) and len(self.learning_rates) > 1:
             raise ExperimentError("The test part is measured at one learning rate: choose it on validation first.")
 
-    def legs(self) -> list[tuple[int, float | None]]:
-        """Return each rung with its threshold."""
-        return list(zip(self.rungs, (*(self.thresholds or (None,) * (len(self.rungs) - 1)), None), strict=True))
+    def legs(self) -> list[Leg]:
+        """Return the way to each rung; nobody is stopped at the last."""
+        thresholds = self.thresholds or (None,) * (len(self.rungs) - 1)
+        decided = zip(self.rungs, thresholds, strict=False)
+        return [*(Leg(rung, threshold, self.rate_factor) for rung, threshold in decided), Leg(self.steps)]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """What a rung does: every member is measured, and learning rates that do not reach the rung's threshold are stopped.
 
-Successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943) by thresholds that are given beforehand, so that how
-a training ends does not depend on what trains beside it.
+Successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943) by thresholds that are given beforehand, and among a
+candidate's own learning rates, so that how a training ends does not depend on what trains beside it.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -16,6 +17,7 @@ from symloss.judging.batches import Data
 from symloss.judging.failures import Failures, blamed, untouched
 from symloss.judging.kernel import Function
 from symloss.judging.memory import ROWS
+from symloss.judging.plan import Leg
 from symloss.judging.stack import Column, Stack
 from symloss.judging.tasks.metrics import Metric, apply
 from symloss.judging.tasks.task import Task
@@ -43,7 +45,7 @@ class Record:
 
 
 class Cut(NamedTuple):
-    """Where a learning rate was stopped: its mean over the seeds, and what it should have reached."""
+    """Where a learning rate was stopped: its mean over the seeds, and what the last that went on had reached."""
 
     step: int
     score: float
@@ -99,11 +101,22 @@ def mean_score(records: Iterable[Record], column: Column, metric: Metric) -> flo
     return fmean(float(value) for each in records for value in each.values[metric.name][:, each.places[column]])
 
 
-def cut_at(step: int, score: float, threshold: float | None, metric: Metric) -> Cut | None:
-    """Return the cut of a learning rate that does not reach a threshold; None where it goes on."""
-    if threshold is None or (score >= threshold if metric.maximise else score <= threshold):
-        return None
-    return Cut(step, score, threshold)
+def cuts(scores: Mapping[int, float], leg: Leg, metric: Metric) -> dict[int, Cut]:
+    """Return which of one candidate's learning rates a rung stops: those below its threshold, then its worse ones.
+
+    Args:
+        scores: number of a learning rate -> its mean over the seeds; of equal ones the first goes on.
+    """
+    sign = 1 if metric.maximise else -1
+    threshold = -sign * math.inf if leg.threshold is None else leg.threshold
+    best_first = sorted(scores, key=lambda rate: (-sign * scores[rate], rate))
+    reached = [rate for rate in best_first if sign * scores[rate] >= sign * threshold]
+    going = reached[: math.ceil(len(reached) / leg.rate_factor)]
+    return {
+        rate: Cut(leg.rung, scores[rate], scores[going[-1]] if rate in reached else threshold)
+        for rate in best_first
+        if rate not in going
+    }
 
 
 def cut_in_words(cuts: Iterable[Cut], metric: Metric) -> str:

@@ -3,8 +3,8 @@
 Each candidate gives its own gradient at the model's output; mini-batches and initial weights are the same for all.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -17,15 +17,16 @@ from symloss.errors import ExperimentError
 from symloss.judging.batches import Data, load
 from symloss.judging.cuda_graph import counted, replayed
 from symloss.judging.drain import LeftUndoneError, Stop, never
+from symloss.judging.draws import Draws
 from symloss.judging.failures import Failures, blamed, untouched
 from symloss.judging.feed import Batch, Feed
 from symloss.judging.kernel import Function
 from symloss.judging.memory import candidates_per_stack
 from symloss.judging.passes import passes_for
-from symloss.judging.plan import Plan, Trained
-from symloss.judging.rungs import Cut, Record, cut_at, cut_in_words, mean_score, measure, member_model
+from symloss.judging.plan import Leg, Plan, Trained
+from symloss.judging.rungs import Cut, Record, cut_in_words, cuts, mean_score, measure, member_model
 from symloss.judging.stack import Column, Stack, start
-from symloss.judging.tasks.task import Task, stream
+from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Measurement, State
 from symloss.language.slots import SLOTS
 
@@ -108,9 +109,9 @@ def train_stack(
 ) -> list[Trained]:
     """Train one stack; unstacked, it must be of one candidate, learning rate and seed."""
     training = Training(functions, task, data, start(functions, task, plan, stacked))
-    for rung, threshold in plan.legs():
-        advance(training, rung, stop)
-        stop_below(training, threshold)
+    for leg in plan.legs():
+        advance(training, leg.rung, stop)
+        stop_at(training, leg)
         if not training.stack.columns:
             break
     return [conclude(i, training, plan) for i in range(len(functions))]
@@ -214,15 +215,16 @@ def sweep(training: Training) -> None:
     leave(stack, [place for place in range(len(stack.columns)) if not sound[place]])
 
 
-def stop_below(training: Training, threshold: float | None) -> None:
-    """Let learning rates leave that do not reach the threshold of the last rung."""
+def stop_at(training: Training, leg: Leg) -> None:
+    """Let learning rates leave that the last rung stops."""
     stack, metric = training.stack, training.task.metric
-    if threshold is None or not stack.columns:
+    if not leg.decides or not stack.columns:
         return
     last = training.records[-1]
-    cuts = {each: cut_at(last.step, mean_score([last], each, metric), threshold, metric) for each in stack.columns}
-    training.stopped |= {column: cut for column, cut in cuts.items() if cut is not None}
-    leave(stack, [place for place, column in enumerate(stack.columns) if cuts[column] is not None])
+    for candidate, places in stack.spans().items():
+        scores = {each.rate: mean_score([last], each, metric) for each in stack.columns[places]}
+        training.stopped |= {Column(candidate, rate): cut for rate, cut in cuts(scores, leg, metric).items()}
+    leave(stack, [place for place, column in enumerate(stack.columns) if column in training.stopped])
 
 
 def leave(stack: Stack, places: Collection[int]) -> None:
@@ -262,65 +264,77 @@ def outputs_of(record: Record, candidate: int) -> NDArray[np.float32] | None:
 
 def train_singly(function: Function, task: Task, plan: Plan, stop: Stop = never) -> Trained:
     """Train one candidate's members one after the other, each as a stack of one."""
-    plans = [replace(plan, learning_rates=(rate,)) for rate in plan.learning_rates]
-    by_rate = [train_rate(function, task, each, stop) for each in plans]
-    broken = next((t for t, _ in by_rate if t.state in (State.CRASHED, State.TIMED_OUT)), None)
-    if broken is not None:
-        return broken
-    measurements = tuple(one for trained, _ in by_rate for one in trained.measurements)
-    done = [trained for trained, _ in by_rate if trained.state is State.SCORED]
-    cuts = [cut for _, cut in by_rate if cut is not None]
+    each = [Singly(function, task, replace(plan, learning_rates=(rate,))) for rate in plan.learning_rates]
+    for leg in plan.legs():
+        for one in each:
+            one.advance(leg.rung, stop)
+            if one.ended is not None and one.ended.state in (State.CRASHED, State.TIMED_OUT):
+                return one.ended
+        scores = {place: one.score for place, one in enumerate(each) if one.ended is None}
+        for place, cut in cuts(scores, leg, task.metric).items():
+            each[place].end(cut)
+    ended = [one.ended for one in each if one.ended is not None]
+    measurements = tuple(measurement for trained in ended for measurement in trained.measurements)
+    done = [trained for trained in ended if trained.state is State.SCORED]
     if done:
         return Trained(State.SCORED, "", measurements, done[0].outputs)
-    return Trained(State.STOPPED, cut_in_words(cuts, task.metric), measurements) if cuts else by_rate[-1][0]
+    stopped = [one.cut for one in each if one.cut is not None]
+    return Trained(State.STOPPED, cut_in_words(stopped, task.metric), measurements) if stopped else ended[-1]
 
 
-def train_rate(function: Function, task: Task, plan: Plan, stop: Stop) -> tuple[Trained, Cut | None]:
-    """Train one learning rate's seeds from rung to rung, until one fails or a rung stops them."""
-    plans = [replace(plan, seeds=(seed,), thresholds=()) for seed in plan.seeds]
-    draws, trainings = [Draws(seed, task.x.device) for seed in plan.seeds], []
-    for each, own in zip(plans, draws, strict=True):
-        with own.used():
-            data, stack = load(task, each), start([function], task, each, stacked=False)
-        trainings.append(Training([function], task, data, stack))
-    cut = None
-    for rung, threshold in plan.legs():
-        for training, each, own in zip(trainings, plans, draws, strict=True):
-            with own.used():
+class Singly:
+    """One learning rate's seeds, which take turns from rung to rung.
+
+    Args:
+        plan: of this learning rate alone.
+
+    Attributes:
+        ended: what became of it, once that is known.
+        cut: where a rung has stopped it.
+    """
+
+    def __init__(self, function: Function, task: Task, plan: Plan) -> None:
+        self.ended: Trained | None = None
+        self.cut: Cut | None = None
+        self._function, self._task, self._plan = function, task, plan
+        self._turns: list[tuple[Training, Draws]] = []
+
+    def advance(self, rung: int, stop: Stop) -> None:
+        """Train to a rung, unless it has ended; with the last rung it has."""
+        if self.ended is not None:
+            return
+        for training, draws in self._turns or self._begin():
+            with draws.used():
                 advance(training, rung, stop)
             if training.failures:
-                return conclude(0, training, each), None
-        score = mean_score((training.records[-1] for training in trainings), Column(0, 0), task.metric)
-        cut = cut_at(rung, score, threshold, task.metric)
-        if cut is not None:
-            break
-    ended = [conclude(0, training, each) for training, each in zip(trainings, plans, strict=True)]
-    outputs = [trained.outputs for trained in ended if trained.outputs is not None]
-    measurements = tuple(one for trained in ended for one in trained.measurements)
-    if cut is not None:
-        return Trained(State.STOPPED, cut_in_words([cut], task.metric), measurements), cut
-    return Trained(State.SCORED, "", measurements, np.concatenate(outputs) if outputs else None), None
+                self.ended = conclude(0, training, self._plan)
+                self._turns = []
+                return
+        if rung == self._plan.steps:
+            self.end()
 
+    @property
+    def score(self) -> float:
+        """Its mean over the seeds at the last rung."""
+        return mean_score((training.records[-1] for training, _ in self._turns), Column(0, 0), self._task.metric)
 
-class Draws:
-    """The global random numbers of one training, for example of dropout: those of no other, and not disturbed by it."""
+    def end(self, cut: Cut | None = None) -> None:
+        """Note what it came to, where a rung has stopped it or at the end of all; its models are let go."""
+        self.cut = cut
+        plans = [replace(self._plan, seeds=(seed,)) for seed in self._plan.seeds]
+        each = [conclude(0, training, plan) for (training, _), plan in zip(self._turns, plans, strict=True)]
+        outputs = [trained.outputs for trained in each if trained.outputs is not None]
+        measurements = tuple(one for trained in each for one in trained.measurements)
+        state, reason = (State.SCORED, "") if cut is None else (State.STOPPED, cut_in_words([cut], self._task.metric))
+        self.ended = Trained(state, reason, measurements, np.concatenate(outputs) if outputs else None)
+        self._turns = []
 
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self._devices = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=self._devices):
-            torch.manual_seed(stream(seed, "dropout"))
-            self._states = self._read()
-
-    def _read(self) -> tuple[Tensor, ...]:
-        return (torch.get_rng_state(), *map(torch.cuda.get_rng_state, self._devices))
-
-    @contextmanager
-    def used(self) -> Iterator[None]:
-        """Draw from them, going on where they were left."""
-        with torch.random.fork_rng(devices=self._devices):
-            processor, *others = self._states
-            torch.set_rng_state(processor)
-            for device, state in zip(self._devices, others, strict=True):
-                torch.cuda.set_rng_state(state, device)
-            yield
-            self._states = self._read()
+    def _begin(self) -> list[tuple[Training, Draws]]:
+        draws = [Draws(seed, self._task.x.device) for seed in self._plan.seeds]
+        for seed, own in zip(self._plan.seeds, draws, strict=True):
+            plan = replace(self._plan, seeds=(seed,))
+            with own.used():
+                data = load(self._task, plan)
+                stack = start([self._function], self._task, plan, stacked=False)
+            self._turns.append((Training([self._function], self._task, data, stack), own))
+        return self._turns

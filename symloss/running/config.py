@@ -57,6 +57,7 @@ class Budget:
         rungs: steps below `steps` at which validation is measured, and hopeless learning rates are stopped.
         reduction_factor: of all learning rates of all earlier candidates, the best one in so many go on at each rung;
             1 stops nobody; None for 3.
+        rate_factor: of a candidate's own learning rates the best one in so many go on at each rung; 1 stops none.
         cohort: candidates that train together at most; a job is as many of them as make a stack.
         stack: train a cohort as one stacked model, one by one, or as a short measurement says.
         timeout: seconds that one job may take.
@@ -68,6 +69,7 @@ class Budget:
     seeds: int = setting(whole(1), 2)
     rungs: tuple[int, ...] = setting(several(whole(1), "[50, 100]", at_least=0), ())
     reduction_factor: float | None = setting(number(1.0), None)
+    rate_factor: float = setting(number(1.0), 1.0)
     cohort: int = setting(whole(1), COHORT)
     stack: str = setting(choice("auto", "stacked", "single"), "auto")
     timeout: float = setting(duration(), 120.0)
@@ -364,6 +366,11 @@ def _check(experiment: Experiment, place: str) -> None:
     if any(rung >= budget.steps for rung in budget.rungs):
         raise ExperimentError(
             f"{place}: [budget] rungs is {list(budget.rungs)}; each must lie below steps = {budget.steps}."
+        )
+    if budget.rate_factor > 1 and not budget.rungs:
+        raise ExperimentError(
+            f"{place}: [budget] rate_factor is {budget.rate_factor:g}, and there are no rungs at which learning rates "
+            f"could be compared; set rungs, e.g. [{max(1, budget.steps // 4)}], or leave rate_factor out."
         )
     if all(getattr(stop, each.name) is None for each in fields(stop)):
         names = ", ".join(each.name for each in fields(stop))

@@ -73,6 +73,7 @@ def plan_trainings(experiment: Experiment, stacking: Decision | None = None) -> 
     seeds = search_seeds(experiment.seed, budget.seeds)
     rungs = (*sorted(budget.rungs), budget.steps)
     plan = Plan(budget.steps, budget.learning_rates, seeds, rungs, ("valid",), budget.stack, None, budget.memory)
+    plan = replace(plan, rate_factor=budget.rate_factor)
     return plan if stacking is None else replace(plan, stack=stacking.stack, members=stacking.members)
 
 

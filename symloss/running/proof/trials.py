@@ -138,7 +138,6 @@ def _is_whole(trial: Trial, task: Task, plan: Plan) -> bool:
 
 def job_name(formula: Formula, plan: Plan) -> str:
     """Name a job by all that decides its result within a run."""
-    deciding = {
-        key: value for key, value in asdict(plan).items() if key not in (*SIZES, "thresholds")
-    }  # none is stopped
+    idle = (*SIZES, "thresholds", "rate_factor")  # nobody is stopped
+    deciding = {key: value for key, value in asdict(plan).items() if key not in idle}
     return hashlib.sha256(json.dumps([formula.slot, formula.text, deciding]).encode()).hexdigest()[:32]
