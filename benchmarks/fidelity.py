@@ -11,14 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.problems import images
-from benchmarks.ranks import Measured, best_share, cut_loss, measured, steps_spent, tau
+from benchmarks.ranks import Measured, best_share, cut_loss, measured, race_loss, steps_spent, tau
 from benchmarks.record import rounded, write_table
 from symloss.language.candidate import Outcome, State
 from symloss.running.run import resume, search
@@ -29,18 +31,67 @@ HERE = Path(__file__).parent
 DOCUMENT = HERE.parent / "docs" / "fidelity.md"
 STEPS, RUNGS = 300, [10, 20, 30, 50, 75, 100, 150, 200]
 FACTORS = (2, 3, 4)
+RATES, IMAGE_RATES = (0.003, 0.01), (0.001, 0.003)
 SEEN, FRESH = (0, 1, 2, 3), (4, 5, 6, 7)  # training seeds that judge, and others that say what the truth is
 DIGITS = {"name": "digits", "noise": 0.4, "hidden": [64, 64]}
 QUICK = {"seeds": 2, "top": 1, "steps": 1, "learning_rates": [0.01], "baselines": ["cross_entropy"], "resamples": 100}
 FRESH_SEEDS = {"seeds": 8, "top": 3, "baselines": ["cross_entropy"], "resamples": 1000}
 
-# How searches are cut: name -> rungs and reduction factor; the first stops nobody and measures at every rung.
-CUTS: dict[str, tuple[list[int], float]] = {
-    "no rungs": (RUNGS, 1),
-    "100, factor 2": ([100], 2),
-    "50 and 100, factor 2": ([50, 100], 2),
-    "50 and 100, factor 3": ([50, 100], 3),
+# How searches are cut: name -> what their [budget] says; the first stops nobody and measures at every rung.
+WHOLE = "no rungs"
+CUTS: dict[str, dict[str, Any]] = {
+    WHOLE: {"rungs": RUNGS, "reduction_factor": 1},
+    "100, factor 2": {"rungs": [100], "reduction_factor": 2},
+    "50 and 100, factor 2": {"rungs": [50, 100], "reduction_factor": 2},
+    "50 and 100, factor 3": {"rungs": [50, 100], "reduction_factor": 3},
+    "75, own rates": {"rungs": [75], "reduction_factor": 1, "rate_factor": 2},
+    "75, factor 1.3, own rates": {"rungs": [75], "reduction_factor": 1.3, "rate_factor": 2},
 }
+IMAGE_CUTS: dict[str, dict[str, Any]] = {
+    WHOLE: CUTS[WHOLE],
+    "30 and 100, factor 2": {"rungs": [30, 100], "reduction_factor": 2},
+    "30, own rates": {"rungs": [30], "reduction_factor": 1, "rate_factor": 2},
+    "30 and 100, factor 1.5, own rates": {"rungs": [30, 100], "reduction_factor": 1.5, "rate_factor": 2},
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is searched for with rungs and without.
+
+    Args:
+        label: of its runs.
+        evaluations: candidates that each search trains.
+    """
+
+    label: str
+    task: Mapping[str, Any]
+    rates: tuple[float, ...]
+    population: int
+    evaluations: int
+    seeds: int
+    workers: int
+
+    def searched(self, work: Path, cuts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        """Search with each way to cut, one search a seed."""
+        return {
+            name: [self._search(work / f"{self.label}-{slug(name)}-{seed}", cut, seed) for seed in self._numbers]
+            for name, cut in cuts.items()
+        }
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, self.seeds + 1)
+
+    def _search(self, path: Path, cut: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """Search, and try the best three on fresh seeds."""
+        table = {
+            "seed": seed, "grammar": "compact", "task": dict(self.task),
+            "search": {"method": "evolution", "population": self.population},
+            "budget": budget(cut, 4, self.rates), "stop": {"evaluations": self.evaluations},
+            "finals": FRESH_SEEDS | {"learning_rates": list(self.rates)},
+        }  # fmt: skip
+        return run_once(path, table, self.workers)
 
 
 def main() -> None:
@@ -51,26 +102,38 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=200)
     parser.add_argument("--searches", type=int, default=3, help="seeds of the searches")
     parser.add_argument("--evaluations", type=int, default=200, help="candidates that each search trains")
+    parser.add_argument("--workers", type=int, default=2, help="change nothing but how long it takes")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     image_task = images_task(given.data_dir)
-    grown = candidates(given.work / "digits", DIGITS, given.candidates, 8)
-    runs = {
-        name: [searched(given.work, name, seed, given.evaluations) for seed in range(1, given.searches + 1)]
-        for name in CUTS
+
+    def trained(name: str, task: Mapping[str, Any], count: int, seeds: int, rates: Sequence[float] = RATES) -> Measured:
+        return candidates(given.work / name, task, count, seeds, rates, given.workers)
+
+    grown = trained("digits", DIGITS, given.candidates, 8)
+    few = trained("few", {**DIGITS, "examples": 236}, given.candidates, 4)
+    pictures = trained("images", image_task, given.candidates // 3, 4, IMAGE_RATES)
+    questions = {
+        "searches": (Question("search", DIGITS, RATES, 120, given.evaluations, given.searches, given.workers), CUTS),
+        "image_searches": (
+            Question("pictures", image_task, IMAGE_RATES, 40, given.evaluations // 2, given.searches, given.workers),
+            IMAGE_CUTS,
+        ),
     }
-    few = candidates(given.work / "few", {**DIGITS, "examples": 236}, given.candidates, 4)
-    pictures = candidates(given.work / "images", image_task, given.candidates // 3, 4, [0.001, 0.003])
+    runs = {name: question.searched(given.work, cuts) for name, (question, cuts) in questions.items()}
     # Each search has training seeds of its own, so ranks are compared within each.
-    bred = [fidelity(measured(late(run["outcomes"]), "accuracy"), SEEN, SEEN) for run in runs["no rungs"]]
+    bred, bred_pictures = (
+        [fidelity(measured(late(run["outcomes"]), "accuracy"), SEEN, SEEN) for run in runs[name][WHOLE]]
+        for name in questions
+    )
     document = {
         "candidates": {"digits": len(grown.values), "images": len(pictures.values), "task": image_task["name"]},
         "digits": fidelity(grown, SEEN, FRESH),
         "evolved": averaged(bred),
         "images": fidelity(pictures, SEEN, SEEN),
+        "evolved_images": averaged(bred_pictures),
         "few_examples": proxy_of_data(grown, few),
-        "searches": search_rows(runs),
-    }
+    } | {name: search_rows(own) for name, own in runs.items()}
     (HERE / "results" / "fidelity.json").write_text(json.dumps(rounded(document), indent=1) + "\n", encoding="utf-8")
     write_tables(rounded(document))
 
@@ -85,42 +148,35 @@ def images_task(data_dir: str | None) -> dict[str, Any]:
 
 
 def candidates(
-    path: Path, task: Mapping[str, Any], count: int, seeds: int, rates: list[float] | None = None
+    path: Path, task: Mapping[str, Any], count: int, seeds: int, rates: Sequence[float], workers: int
 ) -> Measured:
     """Train newly grown candidates to the end, measured at every rung."""
-    search_table = {"method": "random", "batch": count}
-    outcomes = run_once(path, {
-        "seed": 1, "grammar": "compact", "task": dict(task), "search": search_table,
-        "budget": budget(RUNGS, 1, seeds, rates), "stop": {"evaluations": count}, "finals": QUICK,
-    })  # fmt: skip
-    return measured(outcomes["outcomes"], "accuracy")
+    table = {
+        "seed": 1, "grammar": "compact", "task": dict(task), "search": {"method": "random", "batch": count},
+        "budget": budget(CUTS[WHOLE], seeds, rates), "stop": {"evaluations": count}, "finals": QUICK,
+    }  # fmt: skip
+    return measured(run_once(path, table, workers)["outcomes"], "accuracy")
 
 
-def searched(work: Path, cut: str, seed: int, evaluations: int) -> dict[str, Any]:
-    """Search noisy digits with rungs or without, and try the best three on fresh seeds."""
-    rungs, factor = CUTS[cut]
-    path = work / f"search-{'-'.join(map(str, rungs)) if factor > 1 else 'none'}-{factor:g}-{seed}"
-    return run_once(path, {
-        "seed": seed, "grammar": "compact", "task": DIGITS,
-        "search": {"method": "evolution", "population": 120}, "budget": budget(rungs, factor, 4, None),
-        "stop": {"evaluations": evaluations}, "finals": FRESH_SEEDS | {"learning_rates": [0.003, 0.01]},
-    })  # fmt: skip
-
-
-def budget(rungs: list[int], factor: float, seeds: int, rates: list[float] | None) -> dict[str, Any]:
+def budget(cut: Mapping[str, Any], seeds: int, rates: Sequence[float]) -> dict[str, Any]:
     """Return the budget section."""
-    table = {"steps": STEPS, "learning_rates": rates or [0.003, 0.01], "seeds": seeds, "stack": "stacked"}
-    return table | {"rungs": rungs, "reduction_factor": factor, "timeout": "1h"}
+    table = {"steps": STEPS, "learning_rates": list(rates), "seeds": seeds, "stack": "stacked", "timeout": "1h"}
+    return table | dict(cut)
 
 
-def run_once(path: Path, table: Mapping[str, Any]) -> dict[str, Any]:
+def slug(name: str) -> str:
+    """Return a way to cut as part of a file's name."""
+    return "-".join(re.findall(r"[a-z0-9.]+", name))
+
+
+def run_once(path: Path, table: Mapping[str, Any], workers: int) -> dict[str, Any]:
     """Run an experiment, or go on with it, and return what its store holds."""
     if not finished(path):
         sys.stderr.write(f"running {path}\n")
         if (path / "run.sqlite").exists():
-            resume(path, workers=0)
+            resume(path, workers=workers)
         else:
-            search({"name": path.name, **table}, out=path, workers=0)
+            search({"name": path.name, **table}, out=path, workers=workers)
     if not finished(path):
         raise SystemExit(f"interrupted in {path}; the same command goes on from there")
     with RunStore.read(path / "run.sqlite") as store:
@@ -156,6 +212,7 @@ def fidelity(held: Measured, seen: tuple[int, ...], truth: tuple[int, ...]) -> d
         row["tau_better_half"] = tau(good.fitness(step, seen), good.fitness(STEPS, seen))
         if step < STEPS:
             row["cuts"] = {f: dict(zip(("lost", "saved"), cut_loss(held, step, seen, f), strict=True)) for f in FACTORS}
+            row["race"] = dict(zip(("lost", "saved"), race_loss(held, step, seen), strict=True))
         rows.append(row)
     return {"rows": rows, "has_truth": seen != truth}
 
@@ -184,7 +241,7 @@ def proxy_of_data(grown: Measured, few: Measured) -> dict[str, Any]:
 def search_rows(runs: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Say what each way to cut found and spent, and what a search without rungs had found for as many steps."""
     judge, rows = Judge("accuracy", maximise=True), []
-    whole = runs["no rungs"]
+    whole = runs[WHOLE]
     for name, own in runs.items():
         spent = [sum(steps_spent(run["outcomes"])) for run in own]
         pairs = list(zip(own, whole, spent, strict=True))
@@ -226,7 +283,9 @@ def write_tables(document: Mapping[str, Any]) -> None:
         "digits": rank_table(document["digits"]),
         "evolved": rank_table(document["evolved"]),
         "images": rank_table(document["images"]),
+        "evolved_images": rank_table(document["evolved_images"]),
         "searches": search_table(document["searches"]),
+        "image_searches": search_table(document["image_searches"]),
     }
     for name, rows in parts.items():
         write_table(DOCUMENT, name, rows, "benchmarks.fidelity")
@@ -236,12 +295,14 @@ def rank_table(part: Mapping[str, Any]) -> list[list[str]]:
     """Lay out rank fidelity step by step."""
     head = ["step", "tau, 1 seed", "2 seeds", "4 seeds", "better half"]
     truth = ["truth, 1 seed", "4 seeds"] if part["has_truth"] else []
-    lines = [head + truth + [f"lost, saved at factor {factor}" for factor in FACTORS]]
+    lines = [head + truth + [f"lost, saved at factor {factor}" for factor in FACTORS] + ["own rates: points, saved"]]
     for row in part["rows"]:
         cells = [str(row["step"]), *(f"{row['tau_end'][k]:.2f}" for k in ("1", "2", "4"))]
         cells += [f"{row['tau_better_half']:.2f}"] + [f"{row['tau_truth'][k]:.2f}" for k in ("1", "4") if truth]
         cuts = row.get("cuts") or {}
         cells += [f"{cuts[f]['lost']:.0%}, {cuts[f]['saved']:.0%}" if cuts else "" for f in map(str, FACTORS)]
+        race = row.get("race")
+        cells.append(f"{100 * race['lost']:.2f}, {race['saved']:.0%}" if race else "")
         lines.append(cells)
     return lines
 

@@ -96,6 +96,21 @@ def cut_loss(held: Measured, step: int, seeds: Sequence[int], factor: float, sha
     return float((best & ~kept).sum() / best.sum()), float(saved)
 
 
+def race_loss(held: Measured, step: int, seeds: Sequence[int], share: float = 0.1) -> tuple[float, float]:
+    """Return what the best candidates lose by going on at their best learning rate of a step alone, and what it saves.
+
+    Returns:
+        Their mean score at the best rate less that at the rate that went on; the share of all steps that is saved.
+    """
+    last = held.steps[-1]
+    final, early = held.at(last, seeds), held.at(step, seeds)
+    best, rows = best_share(final.max(1), share), np.arange(len(final))
+    lost = final.max(1) - final[rows, early.argmax(1)]
+    sound = np.isfinite(final)
+    saved = (sound.sum() - sound.any(1).sum()) * (last - step) / (sound.sum() * last)
+    return float(lost[best].mean()), float(saved)
+
+
 def steps_spent(outcomes: Sequence[Outcome]) -> list[int]:
     """Return each candidate's training steps, all learning rates and seeds together; diverged ones are not known."""
     spent = []
