@@ -67,7 +67,7 @@ def test_passes_equal_autograd(name: str) -> None:
     dense = passes(model)
     output = dense.forward(parameters, buffers, x)
     at_output = torch.randn_like(output)
-    gradients = dense.backward(parameters, at_output)
+    gradients = dense.backward(at_output)
     for seed in range(SEEDS):
         for column in range(COLUMNS):
             own = {name: value.requires_grad_() for name, value in member(parameters, seed, column).items()}
@@ -86,25 +86,47 @@ def test_a_column_has_the_same_bits_alone_and_in_company(name: str) -> None:
     dense = passes(model)
     together = dense.forward(parameters, buffers, x)
     at_output = torch.randn_like(together)
-    gradients = {name: value.clone() for name, value in dense.backward(parameters, at_output).items()}
+    gradients = {name: value.clone() for name, value in dense.backward(at_output).items()}
     for column in range(COLUMNS):
         own, its_buffers = (
             {n: v[:, column : column + 1].clone() for n, v in group.items()} for group in (parameters, buffers)
         )
         lone = passes(model)
         assert torch.equal(lone.forward(own, its_buffers, x)[:, 0], together[:, column])
-        for parameter, value in lone.backward(own, at_output[:, column : column + 1].clone()).items():
+        for parameter, value in lone.backward(at_output[:, column : column + 1].clone()).items():
             assert torch.equal(value[:, 0], gradients[parameter][:, column]), parameter
 
 
-def test_the_memory_of_the_output_is_its_own() -> None:
-    model = MODELS["two hidden"]
+@pytest.mark.parametrize("name", MODELS)
+def test_a_pass_is_the_same_in_its_old_memory_as_in_new(name: str) -> None:
+    model = MODELS[name]
     parameters, buffers = stacked(model)
-    dense = passes(model)
-    first = dense.forward(parameters, buffers, torch.randn(SEEDS, BATCH, FEATURES))
-    kept = first.clone()
-    dense.forward(parameters, buffers, torch.randn(SEEDS, BATCH, FEATURES))
+    dense, shape = passes(model), (3, 4) if name == "flat" else (FEATURES,)
+    x, at_output = torch.empty(SEEDS, BATCH, *shape), torch.empty(0)
+    for step in range(3):
+        x.normal_()  # where the last mini-batch was
+        output = dense.forward(parameters, buffers, x)
+        new = passes(model)
+        assert torch.equal(output, new.forward(parameters, buffers, x.clone()))
+        at_output = torch.empty_like(output) if step == 0 else at_output
+        at_output.normal_()
+        gradients, expected = dense.backward(at_output), new.backward(at_output.clone())
+        assert all(torch.equal(gradients[key], value) for key, value in expected.items())
+        for key, value in parameters.items():
+            value.sub_(0.1 * gradients[key])
+
+
+def test_measuring_leaves_what_training_works_on_alone() -> None:
+    task, plan = make_task({"name": "digits", "hidden": [16]}), Plan(4, (0.01, 0.1), (0, 1))
+    stack = start([compile_loss(parse("-t*log(p)"))], task, plan, stacked=True)
+    x, y = torch.randn(2, 30, 64), torch.randn(2, 30, 64)
+    trained = stack.forward(x)
+    kept = trained.clone()
+    first, second = stack.outputs(x), stack.outputs(y)
+    assert torch.equal(trained, kept)
     assert torch.equal(first, kept)
+    assert not torch.equal(second, kept)
+    assert stack.forward(x) is trained
 
 
 class Shy(nn.Linear):
@@ -158,8 +180,8 @@ def test_a_turned_product_gets_its_bias_as_any_other(batch: int, rows: int, relu
     products, biases = torch.randn(2, batch, rows), torch.randn(2, rows)
     products[0, 1, 2] = torch.nan
     turned, plain = torch.empty(2, rows, batch), products.transpose(1, 2).contiguous()
-    fused.add_bias_turned(products, biases, turned, relu)
-    fused.add_bias(plain.view(-1, batch), biases.view(-1), relu)
+    fused.add_bias_turned(products, biases, turned, relu)()
+    fused.add_bias(plain.view(-1, batch), biases.view(-1), relu)()
     assert torch.equal(turned.nan_to_num(7.0), plain.nan_to_num(7.0))
     assert turned[0, 2, 1].isnan()
 
@@ -168,7 +190,7 @@ def test_what_is_in_place_is_seen_and_what_takes_its_place_too() -> None:
     model = MODELS["two hidden"]
     parameters, buffers = stacked(model)
     x, dense = torch.randn(SEEDS, BATCH, FEATURES), passes(model)
-    first = dense.forward(parameters, buffers, x)
+    first = dense.forward(parameters, buffers, x).clone()
     for value in parameters.values():
         value.mul_(2)
     assert torch.equal(dense.forward(parameters, buffers, x), passes(model).forward(parameters, buffers, x))

@@ -7,8 +7,8 @@ from symloss.judging.batches import load
 from symloss.judging.feed import Feed
 from symloss.judging.kernel import lay_out
 from symloss.judging.plan import Plan
+from symloss.judging.soundness import silencing
 from symloss.judging.tasks import make_task
-from symloss.judging.train import end_unsound
 from symloss.language.slots import SLOTS
 
 PLAN = Plan(40, (0.01,), (0, 3))
@@ -42,11 +42,11 @@ def test_formulas_inside_a_model_have_nothing_to_lay_out() -> None:
 @pytest.mark.parametrize("compiled", [True, False])
 def test_an_unsound_member_ends_and_has_no_gradient(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not compiled:
-        monkeypatch.setattr("symloss.judging.train.passes_for", lambda value: None)
+        monkeypatch.setattr("symloss.judging.soundness.passes_for", lambda value: None)
     losses = torch.tensor([[1.0, torch.nan, 2.0], [torch.inf, 0.0, -torch.inf]])
     alive = torch.tensor([[True, True, False], [True, True, True]])
     gradients = torch.full((2, 3, 4, 5), torch.nan).transpose(2, 3)
-    end_unsound(losses, alive, gradients)
+    silencing(losses, alive, gradients)()
     assert alive.tolist() == [[True, False, False], [False, True, False]]
     assert torch.equal(gradients.isnan().all(-1).all(-1), alive)
     assert not gradients[~alive].any()

@@ -27,11 +27,14 @@ class ByTriton:
     def __init__(self, packed: Packed, device: torch.device) -> None:
         self.interpreter = gpu_interpreter.GpuInterpreter(packed, DEVICE)
 
-    def run(self, output: Tensor, given: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> None:
-        there = [tensor.to(DEVICE) for tensor in (output, given, losses, gradients)]
-        self.interpreter.run(there[0], there[1], softmax, there[2], there[3])
-        losses.copy_(there[2])
-        gradients.copy_(there[3])
+    def bind(self, output: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> kernel.Run:
+        def run(given: Tensor) -> None:
+            there = [tensor.to(DEVICE) for tensor in (output, losses, gradients)]
+            self.interpreter.bind(there[0], softmax, *there[1:])(given.to(DEVICE))
+            losses.copy_(there[1])
+            gradients.copy_(there[2])
+
+        return run
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from symloss.judging.bound import Call
 from symloss.judging.passes import passes_for
 from symloss.judging.tasks.standardised import Standardised, standardise
 
@@ -83,94 +85,117 @@ class Layer:
 class DensePasses:
     """Forward and backward passes of a stack of perceptrons.
 
+    Every product and view of a pass is bound to its memory once, so that a step is a list of calls. They are bound anew
+    where other parameters come, inputs elsewhere in memory, or gradients at the output.
+
     Args:
         names: of the linear layers, first to last.
         memory: (what, layer) -> a tensor that the next step writes into again.
-        inputs: `(seeds, batch, features)` of the last forward pass.
-        activations: `(seeds * columns, features, batch)` of each layer of the last forward pass.
     """
 
     names: Sequence[str]
     memory: dict[tuple[str, int], Tensor] = field(default_factory=dict)
-    inputs: Tensor = field(default_factory=lambda: torch.empty(0))
-    activations: list[Tensor] = field(default_factory=list)
-    _seen: tuple[Mapping[str, Tensor], list[Layer]] = field(default_factory=lambda: ({}, []))
+
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the parameters that were seen last."""
+        self._parameters: Mapping[str, Tensor] = {}
+        self._layers: list[Layer] = []
+        self._x: Tensor | None = None
+        self._at_output: Tensor | None = None
+        self._activations: list[Tensor] = []  # of each layer, (seeds * columns, features, batch)
+        self._gradients: dict[str, Tensor] = {}
+        self._forward: list[Call] = []
+        self._backward: list[Call] = []
 
     def forward(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Run all members on `(seeds, batch, ...)`.
 
         Returns:
-            `(seeds, columns, batch, outputs)`, of its own memory, in which it lies class by class.
+            `(seeds, columns, batch, outputs)`, which lies class by class in memory that the next pass overwrites.
         """
-        self.inputs = standardised(x, buffers).flatten(2)
-        self.activations = []
-        layers = self._layers(parameters)
-        for number, layer in enumerate(layers):
-            members, outputs, _ = layer.weights.shape
-            last, shape = number + 1 == len(layers), (members, outputs, x.shape[1])
-            out = layer.weights.new_empty(shape) if last else self._room("activation", number, shape, layer.weights)
-            if number:
-                multiply(layer.weights, self.activations[number - 1], out)
-                add_bias(out.view(-1, x.shape[1]), layer.biases, not last)
-            else:
-                self._first(layer, out, not last)
-            self.activations.append(out)
-        return out.view(*layer.shape[:3], -1).transpose(2, 3)
+        if self._parameters is not parameters:  # until columns leave, steps change what is there
+            self.forget()
+            self._parameters, self._layers = parameters, [Layer.of(name, parameters) for name in self.names]
+        if self._x is not x:
+            self._bind_forward(buffers, x)
+        for call in self._forward:
+            call()
+        return self._output
 
-    def _layers(self, parameters: Mapping[str, Tensor]) -> list[Layer]:
-        if self._seen[0] is not parameters:  # until columns leave, steps change what is there
-            self._seen = parameters, [Layer.of(name, parameters) for name in self.names]
-        return self._seen[1]
-
-    def forget(self) -> None:
-        """Let go of the parameters that were seen last."""
-        self._seen = {}, []
-
-    def _first(self, layer: Layer, out: Tensor, relu: bool) -> None:
-        """Run the first layer, whose product is one for all members of a seed."""
-        seeds, rows, _ = layer.shared.shape
-        batch = self.inputs.shape[1]
-        passes = passes_for(out)
-        turned = passes.add_bias_turned if passes is not None else None
-        if turned is not None and layer.shape[2] >= WIDE and batch % LANES:
-            product = self._room("product", 0, (seeds, batch, rows), out)
-            torch.bmm(self.inputs, layer.shared.transpose(1, 2), out=product)
-            turned(product, layer.biases.view(seeds, rows), out.view(seeds, rows, batch), relu)
-            return
-        torch.bmm(layer.shared, self.inputs.transpose(1, 2), out=out.view(seeds, rows, batch))
-        add_bias(out.view(-1, batch), layer.biases, relu)
-
-    def backward(self, parameters: Mapping[str, Tensor], at_output: Tensor) -> dict[str, Tensor]:
+    def backward(self, at_output: Tensor) -> Mapping[str, Tensor]:
         """Return every parameter's gradient, given the gradient `(seeds, columns, batch, outputs)` at the output.
 
         The gradients lie in memory that the next backward pass overwrites.
         """
-        gradients: dict[str, Tensor] = {}
-        arriving = at_output.transpose(2, 3).reshape(-1, at_output.shape[3], at_output.shape[2])
-        for number, layer in reversed(list(enumerate(self._layers(parameters)))):
-            room = self._room("bias gradient", number, layer.shape[:3], arriving)
-            torch.sum(arriving, -1, out=room.view(-1, layer.shape[2]))
-            gradients[f"{layer.name}.bias"] = room
-            gradients[f"{layer.name}.weight"] = self._weight_gradient(number, layer, arriving)
+        if self._at_output is not at_output:
+            self._bind_backward(at_output)
+        for call in self._backward:
+            call()
+        return self._gradients
+
+    def _bind_forward(self, buffers: Mapping[str, Tensor], x: Tensor) -> None:
+        self._x, self._at_output, self._forward, self._activations = x, None, [], []
+        self._inputs = self._standardised(x, buffers).flatten(2)
+        batch = x.shape[1]
+        for number, layer in enumerate(self._layers):
+            members, outputs, _ = layer.weights.shape
+            rectify = number + 1 < len(self._layers)
+            out = self._room("activation", number, (members, outputs, batch), layer.weights)
             if number:
-                arriving = self._passed_on(number, layer, arriving)
-        return gradients
+                self._forward.append(product(layer.weights, self._activations[number - 1], out))
+                self._forward.append(bias(out.view(-1, batch), layer.biases, rectify))
+            else:
+                self._forward += self._first(layer, out, rectify)
+            self._activations.append(out)
+            self._output = out.view(*layer.shape[:3], -1).transpose(2, 3)
 
-    def _weight_gradient(self, number: int, layer: Layer, arriving: Tensor) -> Tensor:
-        out = self._room("gradient", number, layer.shape, arriving)
+    def _standardised(self, x: Tensor, buffers: Mapping[str, Tensor]) -> Tensor:
+        """Return the inputs as the first layer sees them, where the model shifts and scales them at every step."""
+        if "mean" not in buffers:
+            return x
+        mean, deviation = (buffers[name][:, :1] for name in ("mean", "deviation"))  # the same in all columns
+        room = self._room("inputs", 0, tuple(x.shape), x)
+        self._forward.append(lambda: room.copy_(standardise(x, mean, deviation)))
+        return room
+
+    def _first(self, layer: Layer, out: Tensor, rectify: bool) -> list[Call]:
+        """Run the first layer, whose product is one for all members of a seed."""
+        seeds, rows, _ = layer.shared.shape
+        batch = self._inputs.shape[1]
+        passes, by_row = passes_for(out), out.view(seeds, rows, batch)
+        turned = passes.add_bias_turned if passes is not None else None
+        if turned is not None and layer.shape[2] >= WIDE and batch % LANES:
+            room = self._room("product", 0, (seeds, batch, rows), out)
+            multiply = partial(torch.bmm, self._inputs, layer.shared.transpose(1, 2), out=room)
+            return [multiply, turned(room, layer.biases.view(seeds, rows), by_row, rectify)]
+        multiply = partial(torch.bmm, layer.shared, self._inputs.transpose(1, 2), out=by_row)
+        return [multiply, bias(out.view(-1, batch), layer.biases, rectify)]
+
+    def _bind_backward(self, at_output: Tensor) -> None:
+        self._at_output, self._backward, self._gradients = at_output, [], {}
+        arriving = at_output.transpose(2, 3).reshape(-1, at_output.shape[3], at_output.shape[2])
+        for number, layer in reversed(list(enumerate(self._layers))):
+            room = self._room("bias gradient", number, layer.shape[:3], arriving)
+            self._gradients[f"{layer.name}.bias"] = room
+            self._backward.append(partial(torch.sum, arriving, -1, out=room.view(-1, layer.shape[2])))
+            room = self._room("gradient", number, layer.shape, arriving)
+            self._gradients[f"{layer.name}.weight"] = room
+            self._backward.append(self._weight_gradient(number, layer, arriving, room))
+            if number:
+                below = self._activations[number - 1]
+                room = self._room("arriving", number, tuple(below.shape), below)
+                self._backward.append(product(layer.weights.transpose(1, 2), arriving, room))
+                self._backward.append(partial(_zero_where_off, room, below, 0, grad_input=room))
+                arriving = room
+
+    def _weight_gradient(self, number: int, layer: Layer, arriving: Tensor, room: Tensor) -> Call:
         if number:
-            multiply(arriving, self.activations[number - 1].transpose(1, 2), out.view(layer.weights.shape))
-        else:
-            seeds, rows, _ = layer.shared.shape
-            torch.bmm(arriving.view(seeds, rows, -1), self.inputs, out=out.view(layer.shared.shape))
-        return out
-
-    def _passed_on(self, number: int, layer: Layer, arriving: Tensor) -> Tensor:
-        below = self.activations[number - 1]
-        out = self._room("arriving", number, tuple(below.shape), below)
-        multiply(layer.weights.transpose(1, 2), arriving, out)
-        _zero_where_off(out, below, 0, grad_input=out)
-        return out
+            return product(arriving, self._activations[number - 1].transpose(1, 2), room.view(layer.weights.shape))
+        seeds, rows, _ = layer.shared.shape
+        return partial(torch.bmm, arriving.view(seeds, rows, -1), self._inputs, out=room.view(layer.shared.shape))
 
     def _room(self, what: str, number: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
         room = self.memory.get((what, number))
@@ -179,35 +204,32 @@ class DensePasses:
         return room
 
 
-def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> None:
-    """Add biases `(rows,)` to activations `(rows, batch)`, and rectify; in place."""
+def bias(activations: Tensor, biases: Tensor, rectify: bool) -> Call:
+    """Return what adds biases `(rows,)` to activations `(rows, batch)`, and rectifies; in place."""
     passes = passes_for(activations)
     if passes is not None:
-        passes.add_bias(activations, biases, relu)
-    else:
+        return passes.add_bias(activations, biases, rectify)
+
+    def add() -> None:
         activations.add_(biases.unsqueeze(1))
-        if relu:
+        if rectify:
             activations.relu_()
 
+    return add
 
-def multiply(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """Multiply two batches of matrices so that each product has the same bits in a batch of any size.
+
+def product(a: Tensor, b: Tensor, out: Tensor) -> Call:
+    """Return what multiplies two batches of matrices so that each product has the same bits in a batch of any size.
 
     Torch multiplies a batch of one by other code, and rows of few by code that depends on where they lie in memory.
     """
     if len(out) == 1:
         a, b = a.expand(2, -1, -1), b.expand(2, -1, -1)
     if a.shape[1] < NARROW:
-        out.copy_(torch.bmm(b.transpose(1, 2), a.transpose(1, 2))[: len(out)].transpose(1, 2))
-    elif len(a) > len(out):
-        out.copy_(torch.bmm(a, b)[: len(out)])
-    else:
-        torch.bmm(a, b, out=out)
+        return _copied(b.transpose(1, 2), a.transpose(1, 2), out.transpose(1, 2))
+    return _copied(a, b, out) if len(a) > len(out) else partial(torch.bmm, a, b, out=out)
 
 
-def standardised(x: Tensor, buffers: Mapping[str, Tensor]) -> Tensor:
-    """Shift and scale inputs `(seeds, batch, ...)` where the model does; its buffers are the same in all columns."""
-    if "mean" not in buffers:
-        return x
-    mean, deviation = (buffers[name][:, :1] for name in ("mean", "deviation"))
-    return standardise(x, mean, deviation)
+def _copied(a: Tensor, b: Tensor, out: Tensor) -> Call:
+    """Return what multiplies into memory of its own and copies the first products from there."""
+    return lambda: out.copy_(torch.bmm(a, b)[: len(out)])

@@ -23,7 +23,7 @@ class Batch(NamedTuple):
     """What one step trains on.
 
     Args:
-        x: `(seeds, batch, ...)`; where the feed reuses its memory, the next step writes there.
+        x: `(seeds, batch, ...)`; where the feed reuses its memory, the same tensor at each step, written into again.
         y: `(seeds, 1, batch)`.
         given: `y` as the slot's formulas see it, see `kernel.lay_out`; None where it is not laid out ahead.
     """
@@ -48,12 +48,14 @@ class Feed:
         self._targets = data.targets.transpose(0, 1).unsqueeze(2)
         self._shape = seeds, batch, *data.x.shape[1:]
         self._gathered = data.x.new_empty(seeds * batch, *data.x.shape[1:]) if reuses else None
+        self._x = self._gathered.view(self._shape) if self._gathered is not None else None
         self._first, self._ahead = 0, torch.empty(0)
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step, from 1."""
-        x = torch.index_select(self._data.x, 0, self._rows[step - 1], out=self._gathered)
-        return Batch(x.view(self._shape), self._targets[step - 1], self._given(step - 1))
+        gathered = torch.index_select(self._data.x, 0, self._rows[step - 1], out=self._gathered)
+        x = gathered.view(self._shape) if self._x is None else self._x
+        return Batch(x, self._targets[step - 1], self._given(step - 1))
 
     def batch_after(self, steps: Tensor) -> Batch:
         """Return the next batch after so many steps, `(1,)` on the device, which need not be known here."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from symloss.judging.bound import Call
 from symloss.judging.compiling import cached
 from symloss.judging.optimisers import EPSILON, MOMENTUM, SHARES, Clock, Step, Update
 
@@ -135,7 +137,7 @@ def shift_turned(products: Any, biases: Any, activations: Any, relu: bool) -> No
 
 @cached
 def silence(losses: Any, alive: Any, gradients: Any) -> None:
-    """See `train.end_unsound`; gradients `(seeds, columns, outputs, batch)`."""
+    """See `soundness.silencing`; gradients `(seeds, columns, outputs, batch)`."""
     for seed in range(losses.shape[0]):
         for column in range(losses.shape[1]):
             alive[seed, column] &= np.isfinite(losses[seed, column])
@@ -143,19 +145,19 @@ def silence(losses: Any, alive: Any, gradients: Any) -> None:
                 gradients[seed, column] = _ZERO
 
 
-def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> None:
+def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> Call:
     """See `passes.Passes`."""
-    shift(activations.numpy(), biases.numpy(), relu)
+    return partial(shift, activations.numpy(), biases.numpy(), relu)
 
 
-def add_bias_turned(products: Tensor, biases: Tensor, activations: Tensor, relu: bool) -> None:
+def add_bias_turned(products: Tensor, biases: Tensor, activations: Tensor, relu: bool) -> Call:
     """See `passes.Passes`."""
-    shift_turned(products.numpy(), biases.numpy(), activations.numpy(), relu)
+    return partial(shift_turned, products.numpy(), biases.numpy(), activations.numpy(), relu)
 
 
-def end_unsound(losses: Tensor, alive: Tensor, at_output: Tensor) -> None:
+def end_unsound(losses: Tensor, alive: Tensor, at_output: Tensor) -> Call:
     """See `passes.Passes`."""
-    silence(losses.numpy(), alive.numpy(), at_output.transpose(2, 3).numpy())
+    return partial(silence, losses.numpy(), alive.numpy(), at_output.transpose(2, 3).numpy())
 
 
 def sgd(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:

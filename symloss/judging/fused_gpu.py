@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor
 
 from symloss.judging import triton_passes
+from symloss.judging.bound import Call
 from symloss.judging.optimisers import EPSILON, LAST, MOMENTUM, SHARES, Clock, Step, Update
 
 BLOCK = 1024  # numbers that one program works on
@@ -23,10 +25,10 @@ def shape_of(parameter: Tensor) -> tuple[int, int, int]:
     return parameter.numel(), parameter.shape[1], max(1, parameter.numel() // max(1, members))
 
 
-def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> None:
+def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> Call:
     """See `passes.Passes`."""
-    sizes = activations.numel(), activations.shape[1]
-    triton_passes.shift[grid(activations)](activations, biases, *sizes, RELU=relu, BLOCK=BLOCK)
+    sizes, launch = (activations.numel(), activations.shape[1]), triton_passes.shift[grid(activations)]
+    return partial(launch, activations, biases, *sizes, RELU=relu, BLOCK=BLOCK)
 
 
 add_bias_turned = None  # which side of a product the batch is on makes no difference there

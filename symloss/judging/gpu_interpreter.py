@@ -6,6 +6,8 @@ change.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -47,8 +49,11 @@ class GpuInterpreter:
         self._programs = PER_PROCESSOR * processors
         self._rooms: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
-    def run(self, output: Tensor, given: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> None:
+    def bind(self, output: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> Callable[[Tensor], None]:
         """See `kernel.Interpreter`."""
+        return lambda given: self._run(output, given, softmax, losses, gradients)
+
+    def _run(self, output: Tensor, given: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> None:
         seeds, columns, classes, batch = output.shape
         padded = 1 << (classes - 1).bit_length()
         rows = max(1, BLOCK // padded)

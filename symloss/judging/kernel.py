@@ -8,8 +8,10 @@ torch is the reference for all.
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -25,6 +27,7 @@ from symloss.language.tape import Tape, tape_of
 
 Function = Callable[..., Any]
 Guard = Callable[[int], AbstractContextManager[object]]
+Run = Callable[[Tensor], None]
 
 
 class Interpreter(Protocol):
@@ -32,15 +35,16 @@ class Interpreter(Protocol):
 
     widest: int
 
-    def run(self, output: Tensor, given: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> None:
-        """Compute every taped candidate's mean losses and their gradients at the output.
+    def bind(self, output: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> Run:
+        """Return what computes every taped candidate's mean losses and their gradients at the output.
+
+        It takes what is given, `(seeds, variables, outputs, batch)`, contiguous float32.
 
         Args:
             output: `(seeds, columns, outputs, batch)`, contiguous float32.
-            given: `(seeds, variables, outputs, batch)`, contiguous float32.
             softmax: whether log-softmax over the outputs comes first.
-            losses: `(seeds, columns)`, zeros; written where there is a tape.
-            gradients: like `output`, zeros; written where there is a tape.
+            losses: `(seeds, columns)`; written where there is a tape.
+            gradients: like `output`; written where there is a tape.
         """
         ...
 
@@ -56,20 +60,12 @@ class OnProcessor:
         self._call, self._packed = run_cohort, packed
         self._registers = np.zeros((packed.registers, STRIDE), dtype=np.float32)
 
-    def run(self, output: Tensor, given: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> None:
-        """See Interpreter.run."""
-        self._call(
-            self._packed.tapes,
-            self._packed.code,
-            self._packed.sources,
-            self._packed.constants,
-            output.numpy(),
-            given.flatten(2).numpy(),
-            softmax,
-            self._registers,
-            losses.numpy(),
-            gradients.numpy(),
-        )
+    def bind(self, output: Tensor, softmax: bool, losses: Tensor, gradients: Tensor) -> Run:
+        """See Interpreter.bind."""
+        call, packed = self._call, self._packed
+        before = packed.tapes, packed.code, packed.sources, packed.constants, output.numpy()
+        after = softmax, self._registers, losses.numpy(), gradients.numpy()
+        return lambda given: call(*before, given.flatten(2).numpy(), *after)
 
 
 def on_gpu(packed: Packed, device: torch.device) -> Interpreter:
@@ -81,6 +77,31 @@ def on_gpu(packed: Packed, device: torch.device) -> Interpreter:
 
 # Type of a device -> what makes its interpreter; ImportError where it is not installed.
 INTERPRETERS: dict[str, Callable[[Packed, torch.device], Interpreter]] = {"cpu": OnProcessor, "cuda": on_gpu}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cohort's losses are computed, as long as the same output comes: one that is written into again.
+
+    Args:
+        output: that it was made for.
+        laid: the same numbers, lying class by class.
+        losses: `(seeds, columns)`.
+        gradients: like `output`.
+        run: runs the tapes there; None where nothing can.
+        walked: positions of the functions that torch walks.
+    """
+
+    output: weakref.ref[Tensor]
+    laid: Tensor
+    losses: Tensor
+    gradients: Tensor
+    run: Run | None
+    walked: Sequence[int]
+
+    def is_of(self, output: Tensor) -> bool:
+        """Whether it is that of an output, over its own memory."""
+        return self.output() is output and self.laid.data_ptr() == output.data_ptr()
 
 
 class CohortLoss:
@@ -108,6 +129,7 @@ class CohortLoss:
         self.tapes = [_tape_of_function(function, slot) for function in self.functions]
         self.spans = _side_by_side([1] * len(functions) if columns is None else columns)
         self._made: tuple[torch.device | None, Interpreter | None] = (None, None)
+        self._place: Place | None = None
 
     def __len__(self) -> int:
         return len(self.functions)
@@ -123,6 +145,7 @@ class CohortLoss:
         self.tapes = [self.tapes[position] for position in kept]
         self.spans = _side_by_side([columns[position] for position in kept])
         self._made = (None, None)
+        self._place = None
 
     def values_and_gradients(
         self,
@@ -141,21 +164,36 @@ class CohortLoss:
             given: the target as `lay_out` gives it, `(seeds, variables, outputs, batch)`; else it is laid out here.
 
         Returns:
-            Losses `(seeds, columns)` and gradients like `output`, without a graph. NaN and infinity stay within their
-            member. Both lie class by class in memory, as the output best does: then nothing is copied.
+            Losses `(seeds, columns)` and gradients like `output`, without a graph, in memory that the next call writes
+            into again. NaN and infinity stay within their member. Both lie class by class in memory, as the output best
+            does: then nothing is copied.
         """
-        assert output.shape[1] == sum(span.stop - span.start for span in self.spans), "compiled code checks no bounds"
-        output = output.detach().transpose(2, 3).contiguous().transpose(2, 3)
-        losses, gradients = output.new_zeros(output.shape[:2]), torch.zeros_like(output)
-        interpreter = self._interpreter(output)
-        if interpreter is not None:
-            self._run_tapes(interpreter, output, target, given, losses, gradients)
-        for position, function in enumerate(self.functions):
-            if interpreter is None or self.tapes[position] is None:
-                columns = self.spans[position]
-                with guard(position):
-                    losses[:, columns], gradients[:, columns] = self._walk(function, output[:, columns], target)
+        place = self._place
+        if place is None or not place.is_of(output):
+            place = self._place = self._placed(output)
+        losses, gradients = place.losses, place.gradients
+        if place.run is not None:
+            place.run(self._laid_out(output, target, given))
+        for position in place.walked:
+            columns, function = self.spans[position], self.functions[position]
+            losses[:, columns], gradients[:, columns] = 0.0, 0.0
+            with guard(position):
+                losses[:, columns], gradients[:, columns] = self._walk(function, place.laid[:, columns], target)
         return losses, gradients
+
+    def _placed(self, output: Tensor) -> Place:
+        """Look at an output; the memory of the one before it is taken again where it fits."""
+        assert output.shape[1] == sum(span.stop - span.start for span in self.spans), "compiled code checks no bounds"
+        laid, before, link = output.detach().transpose(2, 3).contiguous(), self._place, self.slot.output_link
+        if before is not None and before.gradients.shape == output.shape and before.laid.dtype == laid.dtype:
+            losses, gradients = before.losses, before.gradients
+        else:
+            losses, gradients = laid.new_zeros(output.shape[:2]), torch.zeros_like(laid).transpose(2, 3)
+        interpreter, run = self._interpreter(output), None
+        if interpreter is not None and link is not None:
+            run = interpreter.bind(laid, link.log_softmax, losses, gradients.transpose(2, 3))
+        walked = [position for position, tape in enumerate(self.tapes) if run is None or tape is None]
+        return Place(weakref.ref(output), laid.transpose(2, 3), losses, gradients, run, walked)
 
     def _source_names(self) -> list[str]:
         """Return the variables that tapes read: the output's first, then the given ones."""
@@ -181,20 +219,12 @@ class CohortLoss:
         made = self._made[1]
         return made if made is not None and output.shape[-1] <= made.widest else None
 
-    def _run_tapes(
-        self,
-        interpreter: Interpreter,
-        output: Tensor,
-        target: Tensor,
-        given: Tensor | None,
-        losses: Tensor,
-        gradients: Tensor,
-    ) -> None:
-        link = self.slot.output_link
-        assert link is not None
-        if given is None or given.shape[2:] != (output.shape[3], output.shape[2]):
-            given = lay_out(link, target.expand(output.shape[0], 1, -1)[:, 0], output.shape[-1])
-        interpreter.run(output.transpose(2, 3), given, link.log_softmax, losses, gradients.transpose(2, 3))
+    def _laid_out(self, output: Tensor, target: Tensor, given: Tensor | None) -> Tensor:
+        """Return the target as the interpreter reads it, which may have been laid out ahead."""
+        if given is not None and given.shape[2:] == (output.shape[3], output.shape[2]):
+            return given
+        assert self.slot.output_link is not None
+        return lay_out(self.slot.output_link, target.expand(output.shape[0], 1, -1)[:, 0], output.shape[-1])
 
     def _walk(self, function: Function, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         # A contiguous copy has the same layout alone and in company, so elementwise code rounds the same.

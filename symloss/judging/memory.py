@@ -30,11 +30,11 @@ def bytes_per_member(task: Task, plan: Plan) -> int:
     memories = OPTIMISERS[task.optimiser].memories if isinstance(task.optimiser, str) else 2
     held = sum(size_of(value) for value in (*model.parameters(), *model.buffers()))
     judged = len(task.test()[1]) if plan.measure == ("test",) else len(task.split(plan.seeds[0]).valid_y)
-    # Half of a training step is backward, which makes as much again as it finds.
+    # Half of a training step is backward, which makes as much again as it finds; its memory stays while it is measured.
     training = 2 * activation_bytes(model, task, task.batch_size)
     measuring = activation_bytes(model, task, min(ROWS, judged))
     outputs = JUDGED * judged * task.width * torch.float32.itemsize
-    return held * (KEPT + memories) + max(training, measuring) + outputs
+    return held * (KEPT + memories) + training + measuring + outputs
 
 
 def bytes_of_judged(task: Task, plan: Plan) -> int:

@@ -11,6 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from symloss.judging.bound import Call
 from symloss.judging.optimisers import Update
 
 HOMES = {"cpu": "symloss.judging.fused", "cuda": "symloss.judging.fused_gpu"}  # imported where the device is used
@@ -18,20 +19,20 @@ HOMES = {"cpu": "symloss.judging.fused", "cuda": "symloss.judging.fused_gpu"}  #
 
 @dataclass(frozen=True)
 class Passes:
-    """What is compiled for a device.
+    """What is compiled for a device, each a function of tensors that returns what works on them, again and again.
 
     Args:
         updates: name of an optimiser -> its step in one pass.
-        add_bias: (activations `(rows, batch)`, biases `(rows,)`, rectify too) -> None, in place; NaN stays NaN.
-        add_bias_turned: (products `(seeds, batch, rows)`, biases `(seeds, rows)`, activations `(seeds, rows, batch)`,
-            rectify too) -> None, the same from one memory to the other; None where a turned product gains nothing.
-        end_unsound: see `train.end_unsound`; None where torch does it.
+        add_bias: of activations `(rows, batch)`, biases `(rows,)`, rectify too; in place; NaN stays NaN.
+        add_bias_turned: of products `(seeds, batch, rows)`, biases `(seeds, rows)`, activations
+            `(seeds, rows, batch)`, rectify too; from one memory to the other; None where turning gains nothing.
+        end_unsound: see `soundness.silencing`; None where torch does it.
     """
 
     updates: Mapping[str, Update]
-    add_bias: Callable[[Tensor, Tensor, bool], None]
-    add_bias_turned: Callable[[Tensor, Tensor, Tensor, bool], None] | None
-    end_unsound: Callable[[Tensor, Tensor, Tensor], None] | None
+    add_bias: Callable[[Tensor, Tensor, bool], Call]
+    add_bias_turned: Callable[[Tensor, Tensor, Tensor, bool], Call] | None
+    end_unsound: Callable[[Tensor, Tensor, Tensor], Call] | None
 
 
 def passes_for(value: Tensor) -> Passes | None:

@@ -72,7 +72,7 @@ def predict(stack: Stack, functions: Sequence[Function], slot: str, x: Tensor, f
     """Return every member's outputs `(seeds, columns, rows, outputs)` for inputs `(seeds, rows, ...)`."""
     if SLOTS[slot].shares_forward:
         with untouched(x):
-            return stack.forward(x)
+            return stack.outputs(x)
     pieces: dict[int, Tensor] = {}
     for i, columns in stack.spans().items():
         own = {name: value[:, columns].contiguous() for name, value in stack.parameters.items()}

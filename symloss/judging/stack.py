@@ -5,17 +5,19 @@ A member is (seed, column); a column is a candidate at a learning rate, and may 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from symloss.judging.bound import Bound
 from symloss.judging.dense import DensePasses, dense_layers
 from symloss.judging.kernel import CohortLoss, Function
 from symloss.judging.optimisers import OPTIMISERS
 from symloss.judging.plan import Plan
+from symloss.judging.soundness import silencing
 from symloss.judging.steppers import FactoryStepper, StackedStepper, Stepper
 from symloss.judging.tasks.task import Task
 from symloss.language.slots import SLOTS
@@ -40,6 +42,7 @@ class Stack:
         columns: those still in the stack, in ascending order, so that a candidate's lie side by side.
         stacked: whether members run together; otherwise there is one, and its model runs as it is.
         dense: passes of its own for a stack of perceptrons; other models run under vmap.
+        silence: (losses, alive, gradients at the output) -> None, see `silencing`.
     """
 
     model: nn.Module
@@ -51,6 +54,7 @@ class Stack:
     columns: list[Column]
     stacked: bool
     dense: DensePasses | None = None
+    silence: Bound = field(default_factory=lambda: Bound(silencing))
 
     def spans(self) -> dict[int, slice]:
         """Return candidate -> where its columns lie, for the candidates still in the stack, in order."""
@@ -61,15 +65,24 @@ class Stack:
         return spans
 
     def forward(self, x: Tensor) -> Tensor:
-        """Run all members on inputs `(seeds, batch, ...)` -> `(seeds, columns, batch, outputs)`."""
+        """Run all members on a mini-batch `(seeds, batch, ...)` -> `(seeds, columns, batch, outputs)`.
+
+        What comes out may lie in memory that the next mini-batch overwrites.
+        """
         if self.dense is not None:
             return self.dense.forward(self.parameters, self.buffers, x)
         return self.run(self.parameters, self.buffers, x)
 
-    def backward(self, output: Tensor, at_output: Tensor) -> dict[str, Tensor]:
+    def outputs(self, x: Tensor) -> Tensor:
+        """Return the outputs that `forward` gives, in memory of their own; training's is not disturbed."""
+        if self.dense is not None:
+            return DensePasses(self.dense.names).forward(self.parameters, self.buffers, x)
+        return self.run(self.parameters, self.buffers, x)
+
+    def backward(self, output: Tensor, at_output: Tensor) -> Mapping[str, Tensor]:
         """Return every parameter's gradient, given the last forward pass's output and the gradient there."""
         if self.dense is not None:
-            return self.dense.backward(self.parameters, at_output)
+            return self.dense.backward(at_output)
         leaves = list(self.parameters.values())
         # One layout alone and in company, whatever the strides of a dimension of one: sums round by it.
         arriving = at_output.contiguous()

@@ -3,7 +3,7 @@
 Each candidate gives its own gradient at the model's output; mini-batches and initial weights are the same for all.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,7 +22,6 @@ from symloss.judging.failures import Failures, blamed, untouched
 from symloss.judging.feed import Batch, Feed
 from symloss.judging.kernel import Function
 from symloss.judging.memory import candidates_per_stack
-from symloss.judging.passes import passes_for
 from symloss.judging.plan import Leg, Plan, Trained
 from symloss.judging.rungs import Cut, Record, cut_in_words, cuts, mean_score, measure, member_model
 from symloss.judging.stack import Column, Stack, start
@@ -143,14 +142,14 @@ def take_step(training: Training, step: int | None) -> None:
     stack.stepper.step(stack.parameters, differentiate(training, batch))
 
 
-def differentiate(training: Training, batch: Batch) -> dict[str, Tensor]:
+def differentiate(training: Training, batch: Batch) -> Mapping[str, Tensor]:
     """Return every member's gradient; a loss that is not finite ends its member."""
     if SLOTS[training.task.slot].shares_forward:
         return through_output(training.stack, batch, training.failures)
     return through_model(training, batch.x, batch.y)
 
 
-def through_output(stack: Stack, batch: Batch, failures: Failures) -> dict[str, Tensor]:
+def through_output(stack: Stack, batch: Batch, failures: Failures) -> Mapping[str, Tensor]:
     """Differentiate formulas that see the model's output alone: one forward and one backward pass for all."""
     output = stack.forward(batch.x)
 
@@ -158,7 +157,7 @@ def through_output(stack: Stack, batch: Batch, failures: Failures) -> dict[str, 
         return blamed(list(stack.spans())[position], failures)
 
     losses, at_output = stack.losses.values_and_gradients(output, batch.y, guard, batch.given)
-    end_unsound(losses, stack.alive, at_output)
+    stack.silence(losses, stack.alive, at_output)
     return stack.backward(output, at_output)
 
 
@@ -181,24 +180,6 @@ def through_model(training: Training, x: Tensor, y: Tensor) -> dict[str, Tensor]
 
 
 # Leaving.
-
-
-def end_unsound(losses: Tensor, alive: Tensor, at_output: Tensor) -> None:
-    """End the members whose loss is not finite, and take the gradient from all that have ended, in place.
-
-    It would be NaN, and so would every product of the stack that meets it.
-
-    Args:
-        losses: `(seeds, columns)`.
-        alive: likewise.
-        at_output: `(seeds, columns, batch, outputs)`.
-    """
-    passes = passes_for(losses)
-    if passes is not None and passes.end_unsound is not None:
-        passes.end_unsound(losses, alive, at_output)
-    else:
-        alive.logical_and_(losses.isfinite())
-        at_output.masked_fill_(~alive[..., None, None], 0)
 
 
 def sweep(training: Training) -> None:
