@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--data-dir", default=os.environ.get("SYMLOSS_DATA"), help="where Fashion-MNIST lies")
     parser.add_argument("--work", type=Path, default=Path("runs/fidelity"), help="keeps the runs of the study")
     parser.add_argument("--candidates", type=int, default=200)
-    parser.add_argument("--searches", type=int, default=3, help="seeds of the searches")
+    parser.add_argument("--searches", type=int, default=8, help="seeds of the searches; half as many on images")
     parser.add_argument("--evaluations", type=int, default=200, help="candidates that each search trains")
     parser.add_argument("--workers", type=int, default=2, help="change nothing but how long it takes")
     given = parser.parse_args()
@@ -116,7 +116,9 @@ def main() -> None:
     questions = {
         "searches": (Question("search", DIGITS, RATES, 120, given.evaluations, given.searches, given.workers), CUTS),
         "image_searches": (
-            Question("pictures", image_task, IMAGE_RATES, 40, given.evaluations // 2, given.searches, given.workers),
+            Question(
+                "pictures", image_task, IMAGE_RATES, 40, given.evaluations // 2, -(-given.searches // 2), given.workers
+            ),
             IMAGE_CUTS,
         ),
     }
