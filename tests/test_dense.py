@@ -10,6 +10,7 @@ from torch.func import functional_call
 
 from symloss.judging import fused
 from symloss.judging.batches import load
+from symloss.judging.bound import Bound, Call
 from symloss.judging.dense import LANES, DensePasses, dense_layers
 from symloss.judging.passes import passes_for
 from symloss.judging.plan import Plan
@@ -211,6 +212,18 @@ def test_what_comes_once_is_not_held_and_what_comes_again_is_seen_once() -> None
     assert seen(value) is array
     value.fill_(3.0)
     assert (seen(value) == 3.0).all()
+
+
+def test_a_call_is_bound_anew_to_other_tensors() -> None:
+    made: list[tuple[Tensor, ...]] = []
+
+    def bind(*tensors: Tensor) -> Call:
+        made.append(tensors)
+        return lambda: sum(float(each.sum()) for each in tensors)
+
+    one, other, total = torch.ones(2), torch.ones(3), Bound(bind)
+    assert [total(one), total(one), total(one.mul_(2)), total(other), total(other, one)] == [2, 2, 4, 3, 7]
+    assert [len(each) for each in made] == [1, 1, 2]
 
 
 def test_columns_that_leave_take_their_memory_with_them() -> None:

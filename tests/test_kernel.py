@@ -173,6 +173,43 @@ def test_an_exception_is_its_candidates_own() -> None:
         cohort.values_and_gradients(output, target)
 
 
+@pytest.mark.parametrize("lies", ["class by class", "row by row"])
+def test_what_is_written_into_again_is_computed_anew(lies: str) -> None:
+    """The same output with other numbers, another output in the same memory, and one elsewhere."""
+    output, target = batch(2)
+    other, third = output.flip(0), output.flip(1)
+    if lies == "class by class":
+        output = output.transpose(2, 3).contiguous().transpose(2, 3)
+    functions = [FORMULAS[0], lambda t, p, **rest: t * p]
+
+    def expected(of: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return CohortLoss(functions, "classification", [3, 3]).values_and_gradients(of.clone(), target)
+
+    cohort = CohortLoss(functions, "classification", [3, 3])
+    first = cohort.values_and_gradients(output, target)
+    for changed in (output, output.copy_(other), output.detach(), third, output):
+        losses, gradients = cohort.values_and_gradients(changed, target)
+        assert losses is first[0]
+        assert gradients is first[1]
+        assert torch.equal(losses, expected(changed)[0])
+        assert torch.equal(gradients, expected(changed)[1])
+
+
+def test_who_fails_later_leaves_nothing_of_an_earlier_call() -> None:
+    output, target = batch(1)
+    calls = []
+
+    def once(t: torch.Tensor, p: torch.Tensor, **rest: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return t * p / (1 // (2 - len(calls)))
+
+    cohort = CohortLoss([once], "classification", [3])
+    assert cohort.values_and_gradients(output, target)[1].any()
+    losses, gradients = cohort.values_and_gradients(output, target, lambda _: contextlib.suppress(ZeroDivisionError))
+    assert not losses.any()
+    assert not gradients.any()
+
+
 @pytest.mark.parametrize("slot", SLOTS)
 def test_other_precisions_are_walked(slot: str) -> None:
     formula = zoo[SLOTS[slot].baselines[0]]

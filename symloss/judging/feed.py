@@ -44,29 +44,33 @@ class Feed:
     def __init__(self, data: Data, task: Task, reuses: bool = False) -> None:
         self._data, self._width, self._link = data, task.width, SLOTS[task.slot].output_link
         seeds, self._steps, batch = data.rows.shape
-        self._rows = data.rows.transpose(0, 1).flatten(1)
-        self._targets = data.targets.transpose(0, 1).unsqueeze(2)
         self._shape = seeds, batch, *data.x.shape[1:]
         self._gathered = data.x.new_empty(seeds * batch, *data.x.shape[1:]) if reuses else None
         self._x = self._gathered.view(self._shape) if self._gathered is not None else None
-        self._first, self._ahead = 0, torch.empty(0)
+        self._first = 0
+        self._ahead: list[tuple[Tensor, Tensor, Tensor | None]] = []  # rows, targets and what is given, step by step
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step, from 1."""
-        gathered = torch.index_select(self._data.x, 0, self._rows[step - 1], out=self._gathered)
-        x = gathered.view(self._shape) if self._x is None else self._x
-        return Batch(x, self._targets[step - 1], self._given(step - 1))
+        number = step - 1
+        if not 0 <= number - self._first < len(self._ahead):
+            self._look_ahead(number)
+        rows, targets, given = self._ahead[number - self._first]
+        gathered = torch.index_select(self._data.x, 0, rows, out=self._gathered)
+        return Batch(gathered.view(self._shape) if self._x is None else self._x, targets, given)
 
     def batch_after(self, steps: Tensor) -> Batch:
         """Return the next batch after so many steps, `(1,)` on the device, which need not be known here."""
         rows, targets = (each.index_select(1, steps) for each in (self._data.rows, self._data.targets))
         return Batch(self._data.x[rows[:, 0]], targets)
 
-    def _given(self, number: int) -> Tensor | None:
-        if self._link is None or self._data.x.device.type != "cpu":
-            return None
-        if not 0 <= number - self._first < len(self._ahead):
-            last = min(self._steps, number + max(1, AHEAD // (4 * self._width * self._rows.shape[1])))
-            self._first = number
-            self._ahead = lay_out(self._link, self._data.targets[:, number:last].transpose(0, 1), self._width)
-        return self._ahead[number - self._first]
+    def _look_ahead(self, number: int) -> None:
+        """Lay out the batches from a step on, the first being 0."""
+        seeds, batch = self._shape[:2]
+        last = min(self._steps, number + max(1, AHEAD // (4 * self._width * seeds * batch)))
+        rows, targets = (each[:, number:last].transpose(0, 1) for each in (self._data.rows, self._data.targets))
+        given: tuple[Tensor | None, ...] = (None,) * (last - number)
+        if self._link is not None and self._data.x.device.type == "cpu":
+            given = lay_out(self._link, targets, self._width).unbind()
+        self._first = number
+        self._ahead = list(zip(rows.flatten(1).unbind(), targets.unsqueeze(2).unbind(), given, strict=True))

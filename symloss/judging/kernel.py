@@ -103,6 +103,11 @@ class Place:
         """Whether it is that of an output, over its own memory."""
         return self.output() is output and self.laid.data_ptr() == output.data_ptr()
 
+    def fits(self, output: Tensor) -> bool:
+        """Whether the losses and gradients of an output have room in its memory."""
+        own = self.gradients
+        return (own.shape, own.dtype, own.device) == (output.shape, output.dtype, output.device)
+
 
 class CohortLoss:
     """The losses of a cohort's candidates as one function of their outputs.
@@ -185,7 +190,7 @@ class CohortLoss:
         """Look at an output; the memory of the one before it is taken again where it fits."""
         assert output.shape[1] == sum(span.stop - span.start for span in self.spans), "compiled code checks no bounds"
         laid, before, link = output.detach().transpose(2, 3).contiguous(), self._place, self.slot.output_link
-        if before is not None and before.gradients.shape == output.shape and before.laid.dtype == laid.dtype:
+        if before is not None and before.fits(output):
             losses, gradients = before.losses, before.gradients
         else:
             losses, gradients = laid.new_zeros(output.shape[:2]), torch.zeros_like(laid).transpose(2, 3)
