@@ -40,7 +40,7 @@ from symloss.settings import (
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 RATES = several(number(0.0, above=True), "[0.001, 0.01], each positive and finite")
 
-REDUCTION_FACTOR = 3.0  # as in successive halving
+REDUCTION_FACTOR = 2.0  # what docs/fidelity.md finds to cost nothing
 
 # What a resumed run may change: results so far do not depend on these.
 CHANGEABLE = ("stop", "finals")
@@ -56,7 +56,7 @@ class Budget:
         seeds: trainings per learning rate, each with weights, order, noise and split of its own.
         rungs: steps below `steps` at which validation is measured, and hopeless learning rates are stopped.
         reduction_factor: of all learning rates of all earlier candidates, the best one in so many go on at each rung;
-            1 stops nobody; None for 3.
+            1 stops nobody; None for 2.
         rate_factor: of a candidate's own learning rates the best one in so many go on at each rung; 1 stops none.
         cohort: candidates that train together at most; a job is as many of them as make a stack.
         stack: train a cohort as one stacked model, one by one, or as a short measurement says.
