@@ -45,7 +45,7 @@ class Record:
 
 
 class Cut(NamedTuple):
-    """Where a learning rate was stopped: its mean over the seeds, and what the last that went on had reached."""
+    """Where a learning rate was stopped: its mean over the seeds, and the threshold or the last that went on."""
 
     step: int
     score: float
