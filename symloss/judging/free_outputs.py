@@ -86,10 +86,13 @@ def _blamed(trying: Sequence[int], failures: Failures, place: int) -> AbstractCo
 
 
 class _Moving:
-    """Outputs `(1, candidates, samples, width)` that Adam moves by every candidate's own gradient."""
+    """Outputs `(1, candidates, samples, width)` that Adam moves by every candidate's own gradient.
+
+    They lie class by class, as losses read them.
+    """
 
     def __init__(self, start: Tensor, candidates: int) -> None:
-        self.output = start.repeat(1, candidates, 1, 1)
+        self.output = start.transpose(2, 3).repeat(1, candidates, 1, 1).transpose(2, 3)
         self._mean, self._square = torch.zeros_like(self.output), torch.zeros_like(self.output)
 
     def move(self, gradient: Tensor, step: int) -> None:
@@ -100,7 +103,9 @@ class _Moving:
         self.output.addcdiv_(self._mean / (1 - 0.9**step), size, value=-RATE)
 
     def keep(self, kept: Tensor) -> None:
-        self.output, self._mean, self._square = (each[:, kept] for each in (self.output, self._mean, self._square))
+        self.output, self._mean, self._square = (
+            each.transpose(2, 3)[:, kept].transpose(2, 3) for each in (self.output, self._mean, self._square)
+        )
 
 
 def unit(gradient: Tensor) -> Tensor:
