@@ -23,7 +23,7 @@ from symloss.judging.tasks import make_task
 from symloss.language.candidate import TRAINED, State
 from symloss.language.lossfile import read_loss
 from symloss.language.probing import Prober
-from symloss.running.config import experiment_toml, load_experiment
+from symloss.running.config import REDUCTION_FACTOR, experiment_toml, load_experiment
 from symloss.running.halving import Halving
 from symloss.running.observer import Progress, Silent
 from symloss.running.planning import Cutter, plan_jobs
@@ -126,7 +126,7 @@ def test_rungs_stop_candidates_by_what_earlier_generations_came_to(whole: tuple[
     assert all(batches[number] > 0 for number, each in outcomes.items() if each.state is State.STOPPED)
     # What was told of the generations before is all that a job's thresholds depend on.
     for job in (job for job in pool.jobs if len(job.plan.rungs) == 2):
-        halving, batch = Halving((2,), 3.0, "accuracy", maximise=True), batches[job.candidates[0][0]]
+        halving, batch = Halving((2,), REDUCTION_FACTOR, "accuracy", maximise=True), batches[job.candidates[0][0]]
         halving.tell([each for number, each in outcomes.items() if batches[number] < batch])
         assert job.plan.thresholds == halving.thresholds()
 
