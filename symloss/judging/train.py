@@ -278,17 +278,17 @@ class Singly:
         self.ended: Trained | None = None
         self.cut: Cut | None = None
         self._function, self._task, self._plan = function, task, plan
-        self._turns: list[tuple[Training, Draws]] = []
+        self._turns: list[tuple[Training, Plan, Draws]] = []  # a seed each
 
     def advance(self, rung: int, stop: Stop) -> None:
         """Train to a rung, unless it has ended; with the last rung it has."""
         if self.ended is not None:
             return
-        for training, draws in self._turns or self._begin():
+        for training, plan, draws in self._turns or self._begin():
             with draws.used():
                 advance(training, rung, stop)
             if training.failures:
-                self.ended = conclude(0, training, self._plan)
+                self.ended = conclude(0, training, plan)
                 self._turns = []
                 return
         if rung == self._plan.steps:
@@ -297,25 +297,24 @@ class Singly:
     @property
     def score(self) -> float:
         """Its mean over the seeds at the last rung."""
-        return mean_score((training.records[-1] for training, _ in self._turns), Column(0, 0), self._task.metric)
+        return mean_score((training.records[-1] for training, *_ in self._turns), Column(0, 0), self._task.metric)
 
     def end(self, cut: Cut | None = None) -> None:
         """Note what it came to, where a rung has stopped it or at the end of all; its models are let go."""
         self.cut = cut
-        plans = [replace(self._plan, seeds=(seed,)) for seed in self._plan.seeds]
-        each = [conclude(0, training, plan) for (training, _), plan in zip(self._turns, plans, strict=True)]
+        each = [conclude(0, training, plan) for training, plan, _ in self._turns]
         outputs = [trained.outputs for trained in each if trained.outputs is not None]
         measurements = tuple(one for trained in each for one in trained.measurements)
         state, reason = (State.SCORED, "") if cut is None else (State.STOPPED, cut_in_words([cut], self._task.metric))
         self.ended = Trained(state, reason, measurements, np.concatenate(outputs) if outputs else None)
         self._turns = []
 
-    def _begin(self) -> list[tuple[Training, Draws]]:
+    def _begin(self) -> list[tuple[Training, Plan, Draws]]:
         draws = [Draws(seed, self._task.x.device) for seed in self._plan.seeds]
         for seed, own in zip(self._plan.seeds, draws, strict=True):
             plan = replace(self._plan, seeds=(seed,))
             with own.used():
                 data = load(self._task, plan)
                 stack = start([self._function], self._task, plan, stacked=False)
-            self._turns.append((Training([self._function], self._task, data, stack), own))
+            self._turns.append((Training([self._function], self._task, data, stack), plan, own))
         return self._turns
