@@ -14,7 +14,7 @@ from symloss.language.slots import SLOTS
 from symloss.language.tree import parse_tree
 from symloss.language.zoo import zoo
 from symloss.searching.archive import HallOfFame
-from symloss.searching.base import Draft
+from symloss.searching.proposing import Draft
 from symloss.searching.searches import make_search
 from tests.searching import JUDGE
 
@@ -130,7 +130,7 @@ def test_a_search_keeps_little_of_each_candidate(monkeypatch: pytest.MonkeyPatch
     search = make_search("random", load_grammar("compact"), JUDGE, 0, {"batch": batch})
     tree = parse_tree("mul(t, p)", load_grammar("compact"))
     monkeypatch.setattr(search._method, "propose", lambda rng, number: Draft(tree))
-    monkeypatch.setattr(search._prober, "look", lambda words, text: Finding(search_digest(next(numbers))))
+    monkeypatch.setattr(search._proposer._prober, "look", lambda words, text: Finding(search_digest(next(numbers))))
     numbers = iter(range(2 * count))
     tracemalloc.start()
     try:

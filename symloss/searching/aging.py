@@ -11,8 +11,9 @@ from typing import Any
 
 from symloss.errors import ExperimentError
 from symloss.language.grammar import Grammar
-from symloss.searching.base import Draft, SearchSettings, grown
+from symloss.searching.base import SearchSettings
 from symloss.searching.breeding import RATE, BreedingSettings, bred, mutant, rates_of
+from symloss.searching.proposing import Draft, grown
 from symloss.searching.selection import Individual, by_merit
 from symloss.settings import setting, whole
 

@@ -1,4 +1,4 @@
-"""What all searches share: numbering and seeding candidates, keeping them fresh, and turning outcomes into fitness.
+"""What all searches share: numbering and seeding candidates, and turning outcomes into fitness.
 
 A search's state is a function of its arguments and the outcomes it was told, so that a run resumes by replay.
 """
@@ -8,7 +8,7 @@ import random
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Protocol
 
 from symloss.errors import GrammarError, RunError
@@ -16,16 +16,16 @@ from symloss.language.candidate import Candidate, Outcome, State
 from symloss.language.formula import parse
 from symloss.language.grammar import Grammar
 from symloss.language.planting import plant
-from symloss.language.probing import Finding, Prober
-from symloss.language.tree import StoredTree, Tree, grow, undisturbed
+from symloss.language.probing import Finding
+from symloss.language.tree import StoredTree, Tree, undisturbed
 from symloss.language.tuning import UNTUNED, Tuning
 from symloss.searching.archive import HallOfFame
 from symloss.searching.fitness import FAILED, NO_PROMISE, Judge, Promise
 from symloss.searching.generations import Generations
 from symloss.searching.inheritance import inherited
+from symloss.searching.proposing import Draft, Method, Proposer
 from symloss.searching.selection import Individual
 from symloss.searching.told import Told
-from symloss.searching.variation import repair
 from symloss.searching.warm_start import WARM_START, plant_all
 from symloss.settings import any_text, setting, several, table, truth, whole
 
@@ -56,20 +56,6 @@ class SearchSettings:
     asynchronous: bool = setting(truth(), False)
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A tree that a method proposes.
-
-    Args:
-        parents: the candidates it was made from.
-        variation: what made it, e.g. `crossover+gaussian`.
-    """
-
-    tree: Tree
-    parents: tuple[int, ...] = ()
-    variation: str = "initial"
-
-
 class Issued(Protocol):
     """A candidate as a run keeps it."""
 
@@ -83,32 +69,6 @@ class Issued(Protocol):
     def variation(self) -> str: ...
     @property
     def seed(self) -> int: ...
-
-
-class Method(Protocol):
-    """The part of a search that differs between methods.
-
-    A method whose proposals are no trees of the grammar also has a function `spare(rng)`: what is tried in place of
-    newly grown trees when its proposals are no losses, or not new.
-    """
-
-    def batch(self) -> int:
-        """Return how many candidates to propose when the driver leaves it open."""
-
-    def propose(self, rng: random.Random, number: int) -> Draft:
-        """Make one draft; every random draw comes from `rng`, and nothing is remembered of it.
-
-        Args:
-            number: of the candidate that the draft is for.
-        """
-
-    def absorb(self, told: Sequence[Individual]) -> None:
-        """Learn the scores of the last batch, in the order it was proposed."""
-
-
-def grown(grammar: Grammar, rng: random.Random) -> Draft:
-    """Grow a new tree, repaired where the grammar says so."""
-    return Draft(repair(grow(grammar, rng), rng))
 
 
 class Search:
@@ -145,8 +105,7 @@ class Search:
         self._asked: dict[int, list[tuple[Candidate, Tree]]] = {}  # batches, by the number of their first candidate
         self._issued = 0
         self._generations = Generations()
-        self._prober = Prober(grammar.slot, width, grammar.lacks)
-        self._proposed: set[bytes] = set()  # digests of all proposals' findings
+        self._proposer = Proposer(method, grammar, width, settings.fresh)
         # Of every candidate that was issued, by its number; a few numbers each, because there may be a million of them.
         self._origins = array("q")  # number of its first twin
         self._fitness = array("d")
@@ -258,7 +217,7 @@ class Search:
             raise RunError(f"search: candidates {_brief(numbers)} are recalled, but {self._issued} comes next.")
         self._make_room(first + len(told))
         for each in told:
-            self._proposed.add(each.digest)
+            self._proposer.known.add(each.digest)
             self._enter(each)
         self._learn([self._learnt(each, StoredTree(each.text, self._grammar)) for each in told])
 
@@ -295,38 +254,21 @@ class Search:
 
     def _restored(self, issued: Issued) -> tuple[Candidate, Tree]:
         draft = Draft(StoredTree(issued.text, self._grammar), issued.parents, issued.variation)
-        return self._written(issued.number, issued.seed, *self._looked_at(draft))
+        return self._written(issued.number, issued.seed, *self._proposer.look(draft))
 
     def _candidate(self, number: int, draft: Draft | None) -> tuple[Candidate, Tree]:
         seed = candidate_seed(self._seed, number)
         if draft is None and number < len(self._first):
             draft = Draft(self._first[number], (), WARM_START)
-        made, finding = self._fresh_draft(random.Random(seed), number) if draft is None else self._looked_at(draft)
+        made, finding = (
+            self._proposer.propose(random.Random(seed), number) if draft is None else self._proposer.look(draft)
+        )
         return self._written(number, seed, made, finding)
 
     def _written(self, number: int, seed: int, draft: Draft, finding: Finding) -> tuple[Candidate, Tree]:
-        self._proposed.add(finding.digest)
+        self._proposer.known.add(finding.digest)
         text, slot = draft.tree.text, self._grammar.slot
         return Candidate(number, text, slot, finding, draft.parents, draft.variation, seed), draft.tree
-
-    def _looked_at(self, draft: Draft) -> tuple[Draft, Finding]:
-        return draft, self._prober.look(draft.tree.nodes, draft.tree.text)
-
-    def _fresh_draft(self, rng: random.Random, number: int) -> tuple[Draft, Finding]:
-        tries = self._settings.fresh
-        drafts = chain(
-            (self._method.propose(rng, number) for _ in repeat(None, 1 + tries)),
-            (self._spare(rng) for _ in repeat(None, tries)),
-        )
-        for looked_at in map(self._looked_at, drafts):
-            finding = looked_at[1]
-            if not finding.is_void and finding.digest not in self._proposed:
-                break
-        return looked_at
-
-    def _spare(self, rng: random.Random) -> Draft:
-        spare: Callable[[random.Random], Draft] | None = getattr(self._method, "spare", None)
-        return grown(self._grammar, rng) if spare is None else spare(rng)
 
     def _told(self, candidate: Candidate, tree: Tree, outcome: Outcome) -> Told:
         number, twin = candidate.number, outcome.twin

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from symloss.searching.base import Draft, SearchSettings
+from symloss.searching.base import SearchSettings
+from symloss.searching.proposing import Draft
 from symloss.searching.selection import Individual
 from symloss.searching.variation import crossover, mutate, repair
 from symloss.settings import Rule, setting, table

@@ -16,9 +16,10 @@ from symloss.language.probing import prefix
 from symloss.language.template import PLACES, with_coefficients
 from symloss.language.tree import Tree
 from symloss.language.zoo import named_or_read
-from symloss.searching.base import Draft, SearchSettings
+from symloss.searching.base import SearchSettings
 from symloss.searching.cma import NumberSearch, NumberSettings
 from symloss.searching.inheritance import refuse_lamarckian
+from symloss.searching.proposing import Draft
 from symloss.searching.selection import Individual
 from symloss.settings import choice, number, pattern, setting, several
 

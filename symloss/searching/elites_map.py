@@ -14,8 +14,9 @@ import numpy as np
 from symloss.language.grammar import Grammar
 from symloss.language.probing import Prober
 from symloss.language.slots import SLOTS
-from symloss.searching.base import Draft, SearchSettings, grown
+from symloss.searching.base import SearchSettings
 from symloss.searching.breeding import BreedingSettings, bred, rates_of
+from symloss.searching.proposing import Draft, grown
 from symloss.searching.selection import Individual, by_merit
 from symloss.settings import setting, whole
 

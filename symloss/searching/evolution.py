@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from symloss.errors import ExperimentError
 from symloss.language.grammar import Grammar
-from symloss.searching.base import Draft, SearchSettings, grown
+from symloss.searching.base import SearchSettings
 from symloss.searching.breeding import BreedingSettings, MutationRates, between, bred, rates_of
+from symloss.searching.proposing import Draft, grown
 from symloss.searching.selection import SELECTIONS, Individual, SelectionSettings, by_merit, rank
 from symloss.settings import choice, setting, whole
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from symloss.errors import ExperimentError
 from symloss.language.grammar import Grammar
 from symloss.language.tuning import Tuning
-from symloss.searching.base import TUNING, Draft, SearchSettings, grown
+from symloss.searching.base import TUNING, SearchSettings
 from symloss.searching.breeding import between
 from symloss.searching.evolution import Evolution, EvolutionSettings
+from symloss.searching.proposing import Draft, grown
 from symloss.searching.selection import SELECTIONS
 from symloss.searching.variation import crossover, regrow, repair
 from symloss.settings import choice, setting, table, whole

@@ -14,13 +14,14 @@ from symloss.errors import FormulaError
 from symloss.language.grammar import Grammar
 from symloss.language.probing import prefix
 from symloss.language.template import PLACES, with_coefficients
-from symloss.searching.base import Draft, SearchSettings, grown
+from symloss.searching.base import SearchSettings
 from symloss.searching.breeding import MUTATIONS_PLACE, RATE, MutationRates
 from symloss.searching.cma import NumberSearch, NumberSettings
 from symloss.searching.coefficients import CoefficientSearch, Line
 from symloss.searching.evolution import Evolution, EvolutionSettings, distinct
 from symloss.searching.fitness import NO_PROMISE
 from symloss.searching.inheritance import refuse_lamarckian
+from symloss.searching.proposing import Draft, grown
 from symloss.searching.selection import SELECTIONS, Individual
 from symloss.settings import choice, number, setting, table, whole
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from symloss.language.grammar import Grammar
-from symloss.searching.base import Draft, SearchSettings
+from symloss.searching.base import SearchSettings
 from symloss.searching.evolution import Evolution, EvolutionSettings
 from symloss.searching.generations import Generations
+from symloss.searching.proposing import Draft
 from symloss.searching.selection import Individual, by_merit
 from symloss.settings import setting, whole
 

@@ -14,9 +14,10 @@ from deap import base, tools
 
 from symloss.language.grammar import Grammar
 from symloss.language.operators import OPERATORS
-from symloss.searching.base import Draft, SearchSettings, grown
+from symloss.searching.base import SearchSettings
 from symloss.searching.breeding import BreedingSettings, bred, rates_of
 from symloss.searching.evolution import distinct
+from symloss.searching.proposing import Draft, grown
 from symloss.searching.selection import Individual
 from symloss.settings import choice, setting, several, whole
 

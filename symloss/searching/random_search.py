@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symloss.language.grammar import Grammar
-from symloss.searching.base import Draft, SearchSettings, grown
+from symloss.searching.base import SearchSettings
+from symloss.searching.proposing import Draft, grown
 from symloss.searching.selection import Individual
 from symloss.settings import setting, whole
 

@@ -10,7 +10,7 @@ from symloss import plugins
 from symloss.errors import ExperimentError, unknown
 from symloss.language.grammar import Grammar
 from symloss.searching.aging import Aging, AgingSettings
-from symloss.searching.base import Method, Search, SearchSettings
+from symloss.searching.base import Search, SearchSettings
 from symloss.searching.coefficients import CoefficientSearch, CoefficientSettings
 from symloss.searching.elites_map import ElitesMap, MapSettings
 from symloss.searching.evolution import Evolution, EvolutionSettings
@@ -19,6 +19,7 @@ from symloss.searching.fitness import Judge
 from symloss.searching.glo import Glo, GloSettings
 from symloss.searching.islands import Islands, IslandSettings
 from symloss.searching.nsga2 import Nsga2, ParetoSettings
+from symloss.searching.proposing import Method
 from symloss.searching.random_search import RandomSearch, RandomSettings
 from symloss.searching.taylor import TaylorSearch, TaylorSettings
 from symloss.settings import read_record

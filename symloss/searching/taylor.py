@@ -16,9 +16,10 @@ from symloss.language.grammar import Grammar
 from symloss.language.probing import PlainWord
 from symloss.language.slots import SLOTS
 from symloss.language.template import Hole, Template
-from symloss.searching.base import Draft, SearchSettings
+from symloss.searching.base import SearchSettings
 from symloss.searching.cma import NumberSearch, NumberSettings
 from symloss.searching.inheritance import refuse_lamarckian
+from symloss.searching.proposing import Draft
 from symloss.searching.selection import Individual
 from symloss.settings import Rule, number, setting, whole
 
