@@ -117,6 +117,14 @@ class Prober:
             values, slopes = self._spread(value), self._spread(0.0 if slope is None else slope)
             return Response(values, self._probes.pull_back(slopes))
 
+    def trace(self, words: Sequence[Word], text: str) -> NDArray[np.float64]:
+        """Return what training can tell of a tree: its gradient at the slot's usual probe points, 1-d.
+
+        Raises:
+            FormulaError: as `respond`.
+        """
+        return self._probes.trace(self.respond(words, text))
+
     def _spread(self, value: Any) -> NDArray[np.float64]:
         whole = np.shape(value) == (self._probes.points,)
         return value if whole else np.full(self._probes.points, value, dtype=np.float64)

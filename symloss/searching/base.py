@@ -42,6 +42,8 @@ class SearchSettings:
     Args:
         fresh: how often a proposal that is no loss at all, or whose gradient was proposed before, is drawn anew; after
             that as often a newly grown tree is tried instead. 0 takes what comes, as published searches do.
+        preselect: so many proposals that pass the free tests compete for each place, and the one is trained that a
+            surrogate foretells to be the most promising, see Surrogate; 1 trains what comes.
         patience: after so many candidates in a row that were rejected or duplicates, the grammar counts as exhausted.
         initial: formulas that the search begins with: published names, loss files, or texts.
         tuning: how workers tune a formula's numbers before they judge it, see Tuning; by default they do not.
@@ -50,6 +52,7 @@ class SearchSettings:
     """
 
     fresh: int = setting(whole(0), 5)
+    preselect: int = setting(whole(1), 1)
     patience: int = setting(whole(1), 2000)
     initial: tuple[str, ...] = setting(several(any_text(), '["cross_entropy", "-t*log(p)"]', at_least=0), ())
     tuning: Tuning = setting(table(UNTUNED, TUNING), UNTUNED)  # noqa: RUF009 - frozen
@@ -105,7 +108,7 @@ class Search:
         self._asked: dict[int, list[tuple[Candidate, Tree]]] = {}  # batches, by the number of their first candidate
         self._issued = 0
         self._generations = Generations()
-        self._proposer = Proposer(method, grammar, width, settings.fresh)
+        self._proposer = Proposer(method, grammar, width, settings.fresh, settings.preselect)
         # Of every candidate that was issued, by its number; a few numbers each, because there may be a million of them.
         self._origins = array("q")  # number of its first twin
         self._fitness = array("d")
@@ -198,7 +201,7 @@ class Search:
             told.append(self._told(candidate, tree, outcome))
             self._enter(told[-1])
         del self._asked[numbers[0]]
-        self._learn([self._learnt(each, tree) for each, (_, tree) in zip(told, batch, strict=True)])
+        self._learn(told, [tree for _, tree in batch])
         return told
 
     def recall(self, told: Sequence[Told], ahead: bool = False) -> None:
@@ -217,13 +220,14 @@ class Search:
             raise RunError(f"search: candidates {_brief(numbers)} are recalled, but {self._issued} comes next.")
         self._make_room(first + len(told))
         for each in told:
-            self._proposer.known.add(each.digest)
+            self._proposer.know(each.digest)
             self._enter(each)
-        self._learn([self._learnt(each, StoredTree(each.text, self._grammar)) for each in told])
+        self._learn(told, [StoredTree(each.text, self._grammar) for each in told])
 
-    def _learn(self, told: Sequence[Individual]) -> None:
+    def _learn(self, told: Sequence[Told], trees: Sequence[Tree]) -> None:
         self._generations.told(len(told), self._method.batch())
-        self._method.absorb(told)
+        self._proposer.learn(told)
+        self._method.absorb([self._learnt(each, tree) for each, tree in zip(told, trees, strict=True)])
 
     def _issue(self, drafts: Sequence[Draft | None], stop: Callable[[], bool] = lambda: False) -> list[Candidate]:
         """Issue a batch; where there is no draft, the method makes one."""
@@ -266,7 +270,7 @@ class Search:
         return self._written(number, seed, made, finding)
 
     def _written(self, number: int, seed: int, draft: Draft, finding: Finding) -> tuple[Candidate, Tree]:
-        self._proposer.known.add(finding.digest)
+        self._proposer.know(finding.digest)
         text, slot = draft.tree.text, self._grammar.slot
         return Candidate(number, text, slot, finding, draft.parents, draft.variation, seed), draft.tree
 

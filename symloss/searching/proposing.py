@@ -4,15 +4,20 @@ Every random draw for a candidate comes from its own seed, so what is proposed f
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from symloss.language.grammar import Grammar
 from symloss.language.probing import Finding, Prober
 from symloss.language.tree import Tree, grow
 from symloss.searching.selection import Individual
+from symloss.searching.surrogate import Surrogate
+from symloss.searching.told import Told
 from symloss.searching.variation import repair
 
 
@@ -57,28 +62,54 @@ def grown(grammar: Grammar, rng: random.Random) -> Draft:
 
 
 class Proposer:
-    """Takes a method's drafts until one is fit to be issued.
+    """Makes the proposal that is issued: the first that is fit, or the most promising of several.
 
     Args:
         width: number of the base model's outputs, over which drafts are looked at.
-        fresh: see SearchSettings.
-
-    Attributes:
-        known: digests of all that was proposed.
+        fresh, preselect: see SearchSettings.
     """
 
-    def __init__(self, method: Method, grammar: Grammar, width: int, fresh: int) -> None:
-        self.known: set[bytes] = set()
+    def __init__(self, method: Method, grammar: Grammar, width: int, fresh: int, preselect: int) -> None:
         self._method = method
         self._grammar = grammar
         self._prober = Prober(grammar.slot, width, grammar.lacks)
         self._fresh = fresh
+        self._preselect = preselect
+        self._surrogate = Surrogate(self._trace, grammar) if preselect > 1 else None
+        self._known: set[bytes] = set()  # digests of all that was proposed
 
     def look(self, draft: Draft) -> tuple[Draft, Finding]:
         """Return a draft with what the probe points say of it."""
         return draft, self._prober.look(draft.tree.nodes, draft.tree.text)
 
+    def know(self, digest: bytes) -> None:
+        """Remember that something with this fingerprint was proposed."""
+        self._known.add(digest)
+
+    def learn(self, told: Sequence[Told]) -> None:
+        """Learn how a batch ended."""
+        if self._surrogate is not None:
+            self._surrogate.learn(told)
+
     def propose(self, rng: random.Random, number: int) -> tuple[Draft, Finding]:
+        """Make a proposal for a candidate of this number."""
+        if self._surrogate is not None and self._surrogate.is_ready:
+            contenders = list(islice(self._contenders(rng, number), self._preselect))
+            if contenders:
+                bounds = self._surrogate.bounds([draft.tree for draft, _ in contenders])
+                return contenders[bounds.index(max(bounds))]
+        return self._first_fit(rng, number)
+
+    def _contenders(self, rng: random.Random, number: int) -> Iterator[tuple[Draft, Finding]]:
+        """Yield proposals that pass every free test, each once; few where the method has hardly any."""
+        seen = set[bytes]()
+        for _ in repeat(None, self._preselect * (1 + self._fresh)):
+            draft, finding = self.look(self._method.propose(rng, number))
+            if not finding.failed and finding.digest not in self._known and finding.digest not in seen:
+                seen.add(finding.digest)
+                yield draft, finding
+
+    def _first_fit(self, rng: random.Random, number: int) -> tuple[Draft, Finding]:
         """Draft until one is a loss whose gradient was not proposed before, or take the last."""
         drafts = chain(
             (self._method.propose(rng, number) for _ in repeat(None, 1 + self._fresh)),
@@ -86,10 +117,13 @@ class Proposer:
         )
         for looked_at in map(self.look, drafts):
             finding = looked_at[1]
-            if not finding.is_void and finding.digest not in self.known:
+            if not finding.is_void and finding.digest not in self._known:
                 break
         return looked_at
 
     def _spare(self, rng: random.Random) -> Draft:
         spare: Callable[[random.Random], Draft] | None = getattr(self._method, "spare", None)
         return grown(self._grammar, rng) if spare is None else spare(rng)
+
+    def _trace(self, tree: Tree) -> NDArray[np.float64]:
+        return self._prober.trace(tree.nodes, tree.text)

@@ -34,7 +34,8 @@ class SearchRecord:
         make: (grammar, settings) -> Method.
         about: one line for people.
         steady: whether it may be told small batches in any order, as an asynchronous search does; CMA-ES may not,
-            because a generation must be drawn from the distribution that it moves.
+            because a generation must be drawn from the distribution that it moves. Nor may such a method's proposals be
+            preselected.
     """
 
     name: str
@@ -97,12 +98,15 @@ def read_settings(method: str, settings: Mapping[str, object], place: str = "") 
 
 
 def _refuse_unsteady(method: str, settings: SearchSettings) -> None:
-    if settings.asynchronous and not SEARCHES[method].steady:
-        able = ", ".join(f"'{name}'" for name, record in SEARCHES.items() if record.steady)
-        raise ExperimentError(
-            f"[search] asynchronous is true, and '{method}' learns from whole generations; allowed: false, or one of "
-            f"the methods {able}."
-        )
+    if SEARCHES[method].steady:
+        return
+    able = ", ".join(f"'{name}'" for name, record in SEARCHES.items() if record.steady)
+    for asked, why, allowed in (
+        (settings.asynchronous, "asynchronous is true, and '{}' learns from whole generations", "false"),
+        (settings.preselect > 1, f"preselect is {settings.preselect}, and '{{}}' learns from all that it draws", "1"),
+    ):
+        if asked:
+            raise ExperimentError(f"[search] {why.format(method)}; allowed: {allowed}, or one of the methods {able}.")
 
 
 def make_search(

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 from dataclasses import asdict
@@ -12,9 +13,12 @@ import pytest
 from symloss.errors import ExperimentError, RunError
 from symloss.language.candidate import Candidate, Outcome, State
 from symloss.language.grammar import load_grammar, read_grammar
-from symloss.language.probing import Finding
+from symloss.language.probing import Finding, Prober, prefix
+from symloss.language.tree import StoredTree
 from symloss.language.tuning import INHERITANCES
+from symloss.language.zoo import named_or_read
 from symloss.searching.searches import SEARCHES, Search, make_search
+from symloss.searching.surrogate import LEAST, features
 from tests.searching import JUDGE, Bench, TunedBench, rejected, run, scored
 
 COMPACT = load_grammar("compact")
@@ -45,7 +49,11 @@ initial_depth = [1, 1]
 max_depth = 1
 max_nodes = 3
 """
+FORMULA = named_or_read("gce", "classification")
 names = pytest.mark.parametrize("name", SEARCHES)
+steady = pytest.mark.parametrize("name", [name for name, record in SEARCHES.items() if record.steady])
+PROBER = Prober("classification", 10)
+GCE = features(PROBER.trace(list(prefix(FORMULA.node)), FORMULA.text))
 
 
 def make(name: str, seed: int = 0, **settings: object) -> Search:
@@ -322,6 +330,56 @@ def test_the_width_of_the_task_is_what_proposals_are_looked_at_over(name: str) -
     assert narrow[0].finding != wide[0].finding or [c.finding for c in narrow] != [c.finding for c in wide]
 
 
+@steady
+def test_preselected_proposals_are_new_and_pass_the_free_tests_where_any_does(name: str) -> None:
+    search = make(name, preselect=4)
+    known = run(search, 1, Bench(like_gce), n=200)
+    assert sum(not candidate.finding.failed for candidate in known) >= LEAST
+    chosen = search.ask(40)
+    assert sum(not candidate.finding.failed for candidate in chosen) > 30  # of newly grown trees, one in ten
+    assert len({candidate.finding.digest for candidate in [*known, *chosen]}) == 240
+
+
+@steady
+def test_a_preselected_search_is_told_again_alike(name: str) -> None:
+    first, second, third = (make(name, preselect=3) for _ in range(3))
+    bench = Bench()
+    for number in (200, 20, 20):
+        asked = first.ask(number)
+        outcomes = bench(asked)
+        told = first.tell(outcomes)
+        second.recall(told)
+        assert third.ask(number) == asked
+        third.tell(outcomes)
+    assert first.ask() == second.ask() == third.ask()
+
+
+def like_gce(candidate: Candidate) -> float:
+    """Score a loss by how much its gradient is like that of GCE; what fails a free test is no good."""
+    if candidate.finding.failed:
+        return -1.0
+    return float(features(PROBER.trace(StoredTree(candidate.text, COMPACT).nodes, candidate.text)) @ GCE)
+
+
+@steady
+def test_preselection_proposes_what_is_better(name: str) -> None:
+    means = []
+    for preselect in (1, 8):
+        search, bench = make(name, preselect=preselect), Bench(like_gce)
+        run(search, 1, bench, n=200)
+        scores = [like_gce(each) for each in run(search, 1, bench, n=100) if not each.finding.failed]
+        means.append(statistics.fmean(scores))
+    assert means[1] > means[0] + 0.05
+
+
+@pytest.mark.parametrize("name", [name for name, record in SEARCHES.items() if not record.steady])
+def test_what_learns_from_all_that_it_draws_is_not_preselected(name: str) -> None:
+    with pytest.raises(
+        ExperimentError, match=rf"preselect is 4, and '{name}' learns from all .*allowed: 1, or .*'aging'"
+    ):
+        make(name, preselect=4)
+
+
 @names
 @pytest.mark.parametrize(
     ("settings", "words"),
@@ -330,6 +388,7 @@ def test_the_width_of_the_task_is_what_proposals_are_looked_at_over(name: str) -
         ({"fresh": -1}, "fresh is -1"),
         ({"fresh": True}, "fresh is True"),
         ({"patience": 0}, "patience is 0"),
+        ({"preselect": 0}, "preselect is 0"),
     ],
 )
 def test_unfit_settings_are_refused(name: str, settings: dict[str, object], words: str) -> None:
