@@ -251,13 +251,17 @@ def search_rows(runs: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]
         rows.append({
             "name": name, "share_of_steps": fmean(a / b for a, b in zip(spent, full, strict=True)), "steps": spent,
             "searched": [max(judge.fitness(each) for each in run["outcomes"]) for run in own],
-            "fresh": [max(row["validation"] or 0.0 for row in run["finals"]["rows"] if row["role"] == "found")
-                      for run in own],
+            "fresh": [best_on_fresh_seeds(run["finals"]) for run in own],
             "test": [winner_on_test(run["finals"]) for run in own],
             "without_rungs_for_as_many_steps": [best_for(other, limit, judge) for _, other, limit in pairs],
             "trained": [sum(bool(each.measurements) for each in run["outcomes"]) for run in own],
         })  # fmt: skip
     return rows
+
+
+def best_on_fresh_seeds(finals: Mapping[str, Any]) -> float:
+    """Return the best validation accuracy of what a search had found."""
+    return max(row["validation"] or 0.0 for row in finals["rows"] if row["role"] == "found")
 
 
 def winner_on_test(finals: Mapping[str, Any]) -> float:

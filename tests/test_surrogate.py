@@ -12,7 +12,7 @@ from symloss.language.grammar import load_grammar
 from symloss.language.tree import StoredTree, Tree
 from symloss.searching import surrogate
 from symloss.searching.fitness import FAILED, NO_PROMISE, Promise
-from symloss.searching.surrogate import CAUTION, LEAST, MEMORY, Process, Surrogate, features, ranks
+from symloss.searching.surrogate import CAUTION, LEAST, MEMORY, NOISE, WIDTH, Process, Surrogate, features, ranks
 from symloss.searching.told import Told
 
 COMPACT = load_grammar("compact")
@@ -80,16 +80,38 @@ def test_a_process_knows_what_it_has_seen_and_doubts_what_it_has_not() -> None:
     seen = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     target = np.array([0.1, 0.2, 0.3, 1.0])
     process = Process.of(seen, target)
-    for place, value in enumerate(target):
-        bound = process.bounds(seen[place : place + 1])[0]
-        assert value - 0.1 < bound < value + 0.5 * target.std() * CAUTION
-    far = process.bounds(np.array([[100.0, 100.0]]))
-    assert far == pytest.approx(target.mean() + CAUTION * target.std())
+    means, deviations = process.foretell(seen)
+    assert np.abs(means - target).max() < 0.1
+    assert (deviations < 0.3 * target.std()).all()
+    (mean,), (deviation,) = process.foretell(np.array([[100.0, 100.0]]))
+    assert (mean, deviation) == (pytest.approx(target.mean()), pytest.approx(target.std()))
+
+
+def test_a_process_is_that_of_the_textbook() -> None:
+    seen, new = np.array([[0.0], [1.0], [3.0]]), np.array([[0.5]])
+    target = np.array([0.2, 0.4, 0.9])
+    width = WIDTH * 4.0  # squared distances 1, 4, 9
+    near = np.exp(-np.array([0.25, 0.25, 6.25]) / (2 * width))
+    covariance = np.exp(-np.array([[0, 1, 9], [1, 0, 4], [9, 4, 0]]) / (2 * width)) + NOISE * np.eye(3)
+    mean = 0.5 + near @ np.linalg.solve(covariance, target - 0.5)
+    variance = 1 - near @ np.linalg.solve(covariance, near)
+    means, deviations = Process.of(seen, target).foretell(new)
+    assert means.tolist() == [pytest.approx(mean)]
+    assert deviations.tolist() == [pytest.approx(target.std() * variance**0.5)]
 
 
 def test_examples_that_are_all_alike_are_survived() -> None:
-    bounds = Process.of(np.ones((9, 4)), np.full(9, 0.5)).bounds(np.ones((2, 4)))
-    assert bounds == pytest.approx(0.5)
+    means, deviations = Process.of(np.ones((9, 4)), np.full(9, 0.5)).foretell(np.ones((2, 4)))
+    assert means == pytest.approx(0.5)
+    assert not deviations.any()
+
+
+def test_a_bound_is_the_mean_and_some_doubt() -> None:
+    known = taught([told(number, fitness=float(number)) for number in range(0, 90, 10)])
+    means, deviations = Process.of(
+        np.array([features(circle(tree(number))) for number in range(0, 90, 10)]), ranks(list(range(9)))
+    ).foretell(np.array([features(circle(tree(200)))]))
+    assert known.bounds([tree(200)]) == [pytest.approx(means[0] + CAUTION * deviations[0], abs=1e-6)]
 
 
 def test_what_is_like_the_best_is_foretold_to_be_good() -> None:

@@ -71,8 +71,8 @@ class Surrogate:
         if self._process is None:
             seen = np.array([self._of(example) for example in self._examples])
             self._process = Process.of(seen, ranks([example.merit for example in self._examples]))
-        upper = self._process.bounds(np.array([features(self._trace(tree)) for tree in trees]))
-        return [round(float(each), DECIMALS) for each in upper]
+        means, deviations = self._process.foretell(np.array([features(self._trace(tree)) for tree in trees]))
+        return [round(float(each), DECIMALS) for each in means + CAUTION * deviations]
 
     def _of(self, example: _Example) -> Array:
         if example.features is None:
@@ -142,11 +142,11 @@ class Process:
         mean = float(target.mean())
         return cls(seen, inverse, inverse @ (target - mean), mean, float(target.std()), width)
 
-    def bounds(self, new: Array) -> Array:
-        """Return the mean plus `CAUTION` standard deviations at each of the features, `(new, points)` -> `(new,)`."""
+    def foretell(self, new: Array) -> tuple[Array, Array]:
+        """Return the mean and standard deviation of the target, `(new, points)` -> `(new,)` each (2.25, 2.26)."""
         near = np.exp(-distances(new, self.seen) / (2 * self.width))
         variance = 1 - np.einsum("ij,ij->i", near @ self.inverse, near)
-        return np.asarray(self.mean + near @ self.weights + CAUTION * self.spread * np.sqrt(variance.clip(0)))
+        return self.mean + near @ self.weights, self.spread * np.sqrt(variance.clip(0))
 
 
 def distances(left: Array, right: Array) -> Array:
