@@ -80,10 +80,10 @@ def problems(data_dir: str | None, searches: int) -> list[Problem]:
     digits = {"name": "digits", "noise": 0.4, "hidden": [64, 64]}
     budget = {"steps": 300, "learning_rates": [0.003, 0.01], "seeds": 4, "stack": "stacked", "timeout": "1h"}
     images, pictures = images_task(data_dir), budget | {"learning_rates": [0.001, 0.003]}
-    grid = ((80, 1), (40, 1), (40, 4), (40, 8), (40, 16))
+    grid = ((80, 1), (40, 1), (20, 1), (40, 8), (20, 3), (20, 8))
     return [
         Problem("noisy digits", digits, budget, grid, (15, 25, 50, 100, 150), searches),
-        Problem("noisy images", images, pictures, (grid[1], grid[3]), (15, 25, 50, 80), -(-searches // 2)),
+        Problem("noisy images", images, pictures, ((40, 1), (20, 1), (20, 8)), (15, 25, 40, 60), -(-searches // 2)),
     ]
 
 
@@ -191,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", default=os.environ.get("SYMLOSS_DATA"), help="where Fashion-MNIST lies")
     parser.add_argument("--work", type=Path, default=Path("runs/preselection"), help="keeps the runs of the study")
-    parser.add_argument("--searches", type=int, default=10, help="seeds of the searches; half as many on images")
+    parser.add_argument("--searches", type=int, default=8, help="seeds of the searches; half as many on images")
     parser.add_argument("--workers", type=int, default=2, help="change nothing but how long it takes")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)

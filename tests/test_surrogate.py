@@ -12,7 +12,7 @@ from symloss.language.grammar import load_grammar
 from symloss.language.tree import StoredTree, Tree
 from symloss.searching import surrogate
 from symloss.searching.fitness import FAILED, NO_PROMISE, Promise
-from symloss.searching.surrogate import CAUTION, LEAST, MEMORY, NOISE, WIDTH, Process, Surrogate, features, ranks
+from symloss.searching.surrogate import CAUTION, LEAST, MEMORY, NOISE, SIZE, WIDTH, Process, Surrogate, features, ranks
 from symloss.searching.told import Told
 
 COMPACT = load_grammar("compact")
@@ -56,17 +56,20 @@ def taught(examples: Sequence[Told]) -> Surrogate:
 
 
 @given(st.lists(st.floats(-1e6, 1e6).filter(lambda each: abs(each) > 1e-6), min_size=1), st.floats(1e-3, 1e3))
-def test_features_are_a_direction_with_the_gradients_signs(trace: list[float], factor: float) -> None:
-    found = features(np.array(trace))
-    assert np.linalg.norm(found) == pytest.approx(1)
-    assert (np.sign(found) == np.sign(trace)).all()
-    assert features(factor * np.array(trace)) == pytest.approx(found)
+def test_features_are_a_direction_with_the_gradients_signs_and_its_size(trace: list[float], factor: float) -> None:
+    *direction, size = features(np.array(trace))
+    assert np.linalg.norm(direction) == pytest.approx(1)
+    assert (np.sign(direction) == np.sign(trace)).all()
+    *same, larger = features(factor * np.array(trace))
+    assert same == pytest.approx(direction)
+    assert larger - size == pytest.approx(SIZE * np.log10(factor), abs=1e-9)
 
 
 def test_large_entries_count_for_less_than_their_size() -> None:
     found = features(np.array([4.0, -1.0]))
     assert found[0] / found[1] == pytest.approx(-2)
-    assert features(np.array([1e200, 4e200])) == pytest.approx(features(np.array([1.0, 4.0])))
+    assert features(np.array([1e200, 4e200]))[:2] == pytest.approx(features(np.array([1.0, 4.0]))[:2])
+    assert features(np.array([0.0, 1000.0])).tolist() == [0, 1, pytest.approx(3 * SIZE)]
     assert not features(np.zeros(3)).any()
 
 

@@ -29,6 +29,7 @@ Trace = Callable[[Tree], Array]  # a tree's gradient on the probe points, 1-d
 
 LEAST = 8  # trained candidates that say anything
 MEMORY = 512  # of the last trained candidates; time and memory grow with its square and more
+SIZE = 0.2  # what a power of ten of a gradient's length counts for, beside a direction of length one
 WIDTH = 0.25  # of the kernel, squared, in medians of the squared distances between examples
 NOISE = 0.05  # variance of a rank that the gradient does not explain, in variances of ranks
 CAUTION = 1.5  # standard deviations from the mean to the upper bound
@@ -90,17 +91,24 @@ class _Example:
 
 
 def features(trace: Array) -> Array:
-    """Return a gradient's direction, its entries replaced by their square roots so that large ones count for less.
+    """Return what two gradients are compared by: direction, and size for optimisers that it matters to.
+
+    The direction's entries are replaced by their square roots, so that large ones count for less.
 
     Args:
         trace: `(points,)`, finite.
 
     Returns:
-        `(points,)`, of length one; zeros for a gradient of zero.
+        `(points + 1,)`: a vector of length one, and `SIZE` for each power of ten of the gradient's length; zeros for a
+        gradient of zero.
     """
-    scaled = trace / (np.abs(trace).max() or 1.0)
+    largest = float(np.abs(trace).max())
+    if not largest:
+        return np.zeros(len(trace) + 1)
+    scaled = trace / largest  # the squares of numbers beyond 1e154 would overflow
     rooted = np.sign(scaled) * np.sqrt(np.abs(scaled))
-    return np.asarray(rooted / (np.linalg.norm(rooted) or 1.0))
+    size = np.log10(largest) + np.log10(np.linalg.norm(scaled))
+    return np.append(rooted / np.linalg.norm(rooted), SIZE * size)
 
 
 def ranks(merits: Sequence[Any]) -> Array:

@@ -53,7 +53,7 @@ FORMULA = named_or_read("gce", "classification")
 names = pytest.mark.parametrize("name", SEARCHES)
 steady = pytest.mark.parametrize("name", [name for name, record in SEARCHES.items() if record.steady])
 PROBER = Prober("classification", 10)
-GCE = features(PROBER.trace(list(prefix(FORMULA.node)), FORMULA.text))
+GCE = features(PROBER.trace(list(prefix(FORMULA.node)), FORMULA.text))[:-1]
 
 
 def make(name: str, seed: int = 0, **settings: object) -> Search:
@@ -358,7 +358,7 @@ def like_gce(candidate: Candidate) -> float:
     """Score a loss by how much its gradient is like that of GCE; what fails a free test is no good."""
     if candidate.finding.failed:
         return -1.0
-    return float(features(PROBER.trace(StoredTree(candidate.text, COMPACT).nodes, candidate.text)) @ GCE)
+    return float(features(PROBER.trace(StoredTree(candidate.text, COMPACT).nodes, candidate.text))[:-1] @ GCE)
 
 
 @steady
