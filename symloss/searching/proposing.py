@@ -20,6 +20,8 @@ from symloss.searching.surrogate import Surrogate
 from symloss.searching.told import Told
 from symloss.searching.variation import repair
 
+TRIES = 16  # drafts for each contender, at most: in some grammars one in twenty passes the free tests
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -103,7 +105,7 @@ class Proposer:
     def _contenders(self, rng: random.Random, number: int) -> Iterator[tuple[Draft, Finding]]:
         """Yield proposals that pass every free test, each once; few where the method has hardly any."""
         seen = set[bytes]()
-        for _ in repeat(None, self._preselect * (1 + self._fresh)):
+        for _ in repeat(None, self._preselect * TRIES):
             draft, finding = self.look(self._method.propose(rng, number))
             if not finding.failed and finding.digest not in self._known and finding.digest not in seen:
                 seen.add(finding.digest)

@@ -12,14 +12,14 @@ import pytest
 
 from symloss.errors import ExperimentError, RunError
 from symloss.language.candidate import Candidate, Outcome, State
-from symloss.language.grammar import load_grammar, read_grammar
+from symloss.language.grammar import list_grammars, load_grammar, read_grammar
 from symloss.language.probing import Finding, Prober, prefix
 from symloss.language.tree import StoredTree
 from symloss.language.tuning import INHERITANCES
 from symloss.language.zoo import named_or_read
 from symloss.searching.searches import SEARCHES, Search, make_search
 from symloss.searching.surrogate import LEAST, features
-from tests.searching import JUDGE, Bench, TunedBench, rejected, run, scored
+from tests.searching import JUDGE, Bench, TunedBench, hashed, rejected, run, scored
 
 COMPACT = load_grammar("compact")
 SMALL: dict[str, dict[str, object]] = {
@@ -338,6 +338,17 @@ def test_preselected_proposals_are_new_and_pass_the_free_tests_where_any_does(na
     chosen = search.ask(40)
     assert sum(not candidate.finding.failed for candidate in chosen) > 30  # of newly grown trees, one in ten
     assert len({candidate.finding.digest for candidate in [*known, *chosen]}) == 240
+
+
+@pytest.mark.parametrize("grammar", list_grammars())
+def test_every_grammars_proposals_are_preselected(grammar: str) -> None:
+    def fit(candidate: Candidate) -> float:
+        return -1.0 if candidate.finding.failed else hashed(candidate)
+
+    search, bench = make_search("evolution", load_grammar(grammar), JUDGE, 0, {"preselect": 4}), Bench(fit)
+    first, second = (run(search, 1, bench, n) for n in (400, 40))
+    shares = [statistics.fmean(not candidate.finding.failed for candidate in batch) for batch in (first, second)]
+    assert shares[1] >= max(0.65, shares[0])  # of GLO's first trees one in twenty
 
 
 @steady
