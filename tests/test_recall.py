@@ -92,6 +92,17 @@ def test_only_the_first_and_the_last_told_batch_are_asked_again(whole: Whole, sh
     )  # fmt: skip
 
 
+def test_a_search_that_preselects_goes_on_as_if_it_had_never_ended(tmp_path: Path) -> None:
+    table = {**LONG, "search": {**LONG["search"], "population": 40, "preselect": 4}}
+    search(table, out=tmp_path / "whole")
+    search({**table, "stop": {"generations": 3}}, out=tmp_path / "run")
+    resume(tmp_path / "run", ["stop.generations=6"])
+    assert digest(tmp_path / "run") == digest(tmp_path / "whole")
+    search({**LONG, "search": {**LONG["search"], "population": 40}}, out=tmp_path / "plain")
+    trainable, usually = (facts(tmp_path / name)["free_tests"]["trainable"] for name in ("run", "plain"))
+    assert trainable > 1.5 * usually
+
+
 @pytest.mark.parametrize("generations", [0, 3])
 def test_a_batch_is_looked_for_behind_those_that_are_over(
     tmp_path: Path, generations: int, monkeypatch: pytest.MonkeyPatch

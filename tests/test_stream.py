@@ -360,6 +360,20 @@ def test_training_steps_of_what_is_in_training_count_for_a_stop(tmp_path: Path, 
         assert store.meta()["steps"] == progress.evaluated * price
 
 
+def test_an_asynchronous_search_preselects_by_what_has_ended(tmp_path: Path, use: Callable[..., Workers]) -> None:
+    preselecting = {**ASYNC, "search": {**ASYNC["search"], "preselect": 4}, "stop": {"evaluations": 40}}
+    use(cut_after=8)
+    with pytest.raises(PowerCutError):
+        search(preselecting, out=tmp_path / "run")
+    use(seed=5)
+    resume(tmp_path / "run")
+    check_all_told(tmp_path / "run")
+    with RunStore.read(tmp_path / "run" / "run.sqlite") as store:
+        told = [each for batch in store.batches() for each in store.told(batch.number) or []]
+        last = sorted(told, key=lambda each: each.number)[-20:]
+    assert sum(each.worth_training for each in last) > 15  # of usual proposals, one in three
+
+
 def test_tuned_candidates_are_judged_asynchronously(tmp_path: Path, use: Callable[..., Workers]) -> None:
     pool = use()
     tuning = {"method": "gradient", "steps": 3}
