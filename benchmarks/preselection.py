@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +23,22 @@ from scipy.stats import kendalltau
 
 from benchmarks.fidelity import FRESH_SEEDS, best_on_fresh_seeds, images_task, run_once, slug, winner_on_test
 from benchmarks.record import write_record, write_table
+from symloss.judging.screen import Screen
+from symloss.language.candidate import TRAINABLE, Candidate, Measurement, Outcome, State
 from symloss.language.grammar import Grammar, load_grammar
 from symloss.language.probing import Prober
 from symloss.language.tree import StoredTree, Tree
 from symloss.running.storage.store import RunStore
-from symloss.searching.fitness import FAILED
-from symloss.searching.surrogate import INNOCENT, LEAST, Process, features, ranks
+from symloss.searching.fitness import FAILED, Judge
+from symloss.searching.searches import make_search
+from symloss.searching.surrogate import INNOCENT, LEAST, MEMORY, Process, features, ranks
 from symloss.searching.told import Told
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "surrogate.md"
 GRAMMAR = "compact"
 OUTPUTS = 10  # of both base models
 FEW = 6  # trained candidates of a generation, below which ranks among them say little
+PLACES = 40  # in the generation for which the driver is timed
 BEST = 0.1  # share of a search's candidates that it must not lose
 
 
@@ -147,6 +153,31 @@ def foretelling(found: Searched, grammar: Grammar) -> dict[str, float]:
     }
 
 
+def cost(preselect: int, grammar: Grammar) -> dict[str, float]:
+    """Measure what the driver spends on a proposal, and on learning, when a surrogate remembers all that it can.
+
+    Returns:
+        Milliseconds of the processor.
+    """
+    judge, draw = Judge("accuracy", maximise=True), random.Random(0)
+    search = make_search("evolution", grammar, judge, 0, {"preselect": preselect}, OUTPUTS)
+
+    def outcome(candidate: Candidate, ended: Outcome | None) -> Outcome:
+        measured = (Measurement(1, 0.1, 0, {"accuracy": draw.random()}),)
+        return ended or Outcome(candidate.number, State.SCORED, measurements=measured)
+
+    screen = Screen()
+    while screen.counts[TRAINABLE] < MEMORY:
+        asked = search.ask()
+        search.tell([outcome(*each) for each in zip(asked, screen.check(asked), strict=True)])
+    times = [time.process_time()]
+    for count in (1, PLACES):  # whoever asks first after something was told waits until it is learnt
+        search.ask(count, ahead=True)
+        times.append(time.process_time())
+    place = 1000 * (times[2] - times[1]) / PLACES
+    return {"preselect": preselect, "place": place, "learning": max(0.0, 1000 * (times[1] - times[0]) - place)}
+
+
 def row(problem: Problem, setting: tuple[int, int], runs: Sequence[Searched]) -> dict[str, Any]:
     """Say what the searches of one kind found."""
     return {
@@ -168,6 +199,12 @@ def foretelling_table(parts: Mapping[str, Any]) -> list[list[str]]:
         taus = [f"{means['tau']:.2f}", f"{means['parents']:.2f}"]
         lines.append([name, str(len(part["foretelling"])), *taus, f"{means['skipped']:.0%}", f"{means['lost']:.1%}"])
     return lines
+
+
+def cost_table(costs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Lay out what it costs."""
+    lines = [["preselect", "the driver, each place", "to learn a batch"]]
+    return lines + [[str(each["preselect"]), f"{each['place']:.1f} ms", f"{each['learning']:.0f} ms"] for each in costs]
 
 
 def search_table(part: Mapping[str, Any]) -> list[list[str]]:
@@ -208,12 +245,14 @@ def main() -> None:
             "rows": [row(problem, setting, own) for setting, own in runs.items()],
             "foretelling": [foretelling(run, grammar) for run in without],
         }
-    write_record("preselection", parts)
-    write_tables(parts)
+    costs = [cost(preselect, grammar) for preselect in (1, 8)]
+    write_record("preselection", {"problems": parts, "costs": costs})
+    write_tables(parts, costs)
 
 
-def write_tables(parts: Mapping[str, Any]) -> None:
+def write_tables(parts: Mapping[str, Any], costs: Sequence[Mapping[str, Any]]) -> None:
     """Write the tables between the markers of the document."""
+    write_table(DOCUMENT, "costs", cost_table(costs), "benchmarks.preselection")
     write_table(DOCUMENT, "foretelling", foretelling_table(parts), "benchmarks.preselection")
     for name, part in parts.items():
         write_table(DOCUMENT, name, search_table(part), "benchmarks.preselection")

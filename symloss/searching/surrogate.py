@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from symloss.language.candidate import State
 from symloss.language.grammar import Grammar
@@ -69,16 +71,23 @@ class Surrogate:
     def bounds(self, trees: Sequence[Tree]) -> list[float]:
         """Say of each tree how it may well rank among the trained ones; 1 is as good as the best of them."""
         assert self.is_ready, "it has learnt enough"
-        if self._process is None:
-            seen = np.array([self._of(example) for example in self._examples])
-            self._process = Process.of(seen, ranks([example.merit for example in self._examples]))
-        means, deviations = self._process.foretell(np.array([features(self._trace(tree)) for tree in trees]))
+        # Several threads would wait for each other where workers are busy, and round otherwise than one does.
+        with _libraries().limit(limits=1, user_api="blas"):
+            if self._process is None:
+                seen = np.array([self._of(example) for example in self._examples])
+                self._process = Process.of(seen, ranks([example.merit for example in self._examples]))
+            means, deviations = self._process.foretell(np.array([features(self._trace(tree)) for tree in trees]))
         return [round(float(each), DECIMALS) for each in means + CAUTION * deviations]
 
     def _of(self, example: _Example) -> Array:
         if example.features is None:
             example.features = features(self._trace(StoredTree(example.text, self._grammar)))
         return example.features
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @dataclass
