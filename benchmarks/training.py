@@ -80,7 +80,7 @@ def compare(case: Case, workers: int, theirs: int, ours: int, rounds: int) -> di
         ours: candidates that symloss trains in a round.
     """
     candidates, plan = draw(max(theirs, ours)), plan_of(case)
-    cohort = max(1, min(COHORT, ours // workers))
+    cohort = min(COHORT, plan.members or 1)  # as a run cuts jobs, see `plan_jobs`
     pool = make_pool(workers, case.task)
     taken: dict[str, list[float]] = {"plain": [], "symloss": []}
     try:
@@ -133,7 +133,7 @@ def fraction_of_limit(case: Case, candidates: int) -> dict[str, Any]:
 def main(rounds: int, workers: int, quick: bool) -> None:
     """Measure, print, and keep what was measured."""
     share = 8 if quick else 1
-    asked = ((DIGITS, 48, 576), (IMAGES_ADAM, 12, 48), (IMAGES_SGD, 12, 48))
+    asked = ((DIGITS, 48, 768), (IMAGES_ADAM, 12, 48), (IMAGES_SGD, 12, 48))
     figures: dict[str, Any] = {}
     for case, theirs, ours in asked:
         # The limit first: workers that are still at work would be part of it.
