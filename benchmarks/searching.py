@@ -47,12 +47,14 @@ class Budget:
     rungs: Mapping[str, Any]
 
 
-# What docs/fidelity.md finds to cost nothing: on the images a candidate's own learning rates race, too.
+# What docs/surrogate.md finds to be better, and docs/fidelity.md to cost nothing: several proposals compete for each
+# place, rungs stop the worse half, and on the images a candidate's own learning rates race.
+SEARCH = {"population": 40, "preselect": 8}
 RUNGS = {"rungs": [50, 100], "reduction_factor": 2.0}
 IMAGE_RUNGS = {"rungs": [50, 150], "reduction_factor": 1.5, "rate_factor": 2.0}
 BUDGETS = {
-    NOISY_DIGITS.name: Budget((0.003, 0.01), 4, 120.0, 300.0, {"population": 80}, RUNGS),
-    NOISY_IMAGES.name: Budget((0.0003, 0.001), 2, 50.0, 120.0, {"population": 40}, IMAGE_RUNGS),
+    NOISY_DIGITS.name: Budget((0.003, 0.01), 4, 120.0, 300.0, SEARCH, RUNGS),
+    NOISY_IMAGES.name: Budget((0.0003, 0.001), 2, 50.0, 120.0, SEARCH, IMAGE_RUNGS),
 }
 QUICK = 5.0  # seconds
 SEEDS = 3  # searches of either side
