@@ -89,7 +89,7 @@ def problems(data_dir: str | None, searches: int) -> list[Problem]:
     grid = ((80, 1), (40, 1), (20, 1), (40, 8), (20, 3), (20, 8))
     return [
         Problem("noisy digits", digits, budget, grid, (15, 25, 50, 100, 150), searches),
-        Problem("noisy images", images, pictures, ((40, 1), (20, 1), (20, 8)), (15, 25, 40, 60), -(-searches // 2)),
+        Problem("noisy images", images, pictures, ((40, 1), (40, 8)), (15, 25, 40, 60), -(-searches // 2)),
     ]
 
 
