@@ -22,7 +22,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from benchmarks.fidelity import FRESH_SEEDS, best_on_fresh_seeds, images_task, run_once, slug, winner_on_test
-from benchmarks.record import write_record, write_table
+from benchmarks.record import rounded, write_record, write_table
 from symloss.judging.screen import Screen
 from symloss.language.candidate import TRAINABLE, Candidate, Measurement, Outcome, State
 from symloss.language.grammar import Grammar, load_grammar
@@ -245,14 +245,15 @@ def main() -> None:
             "rows": [row(problem, setting, own) for setting, own in runs.items()],
             "foretelling": [foretelling(run, grammar) for run in without],
         }
-    costs = [cost(preselect, grammar) for preselect in (1, 8)]
-    write_record("preselection", {"problems": parts, "costs": costs})
-    write_tables(parts, costs)
+    found = rounded({"problems": parts, "costs": [cost(preselect, grammar) for preselect in (1, 8)]})
+    write_record("preselection", found)
+    write_tables(found)
 
 
-def write_tables(parts: Mapping[str, Any], costs: Sequence[Mapping[str, Any]]) -> None:
+def write_tables(found: Mapping[str, Any]) -> None:
     """Write the tables between the markers of the document."""
-    write_table(DOCUMENT, "costs", cost_table(costs), "benchmarks.preselection")
+    parts = found["problems"]
+    write_table(DOCUMENT, "costs", cost_table(found["costs"]), "benchmarks.preselection")
     write_table(DOCUMENT, "foretelling", foretelling_table(parts), "benchmarks.preselection")
     for name, part in parts.items():
         write_table(DOCUMENT, name, search_table(part), "benchmarks.preselection")

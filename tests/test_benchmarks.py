@@ -1,14 +1,17 @@
 """The benchmarks run, and the tables of docs/performance.md are made of the figures that are kept."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import benchmarks.__main__ as suite
+from benchmarks import fidelity, preselection
 from benchmarks.record import rounded
 from benchmarks.searching import reached_at
 
@@ -39,6 +42,18 @@ def test_the_tables_are_those_of_the_kept_figures(tmp_path: Path, monkeypatch: p
     assert document.read_text(encoding="utf-8") == (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     figures = json.loads((suite.RESULTS / "training.json").read_text(encoding="utf-8"))
     assert f"{figures['digits, adam']['ratio']:.1f}" in document.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("study", "record"), [(preselection, "preselection"), (fidelity, "fidelity")])
+def test_the_tables_of_studies_are_those_of_the_kept_figures(
+    study: ModuleType, record: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = study.DOCUMENT.read_text(encoding="utf-8")
+    document = tmp_path / study.DOCUMENT.name
+    document.write_text(re.sub(r"^\|.*\n", "", kept, flags=re.MULTILINE), encoding="utf-8")
+    monkeypatch.setattr(study, "DOCUMENT", document)
+    study.write_tables(json.loads((suite.RESULTS / f"{record}.json").read_text(encoding="utf-8")))
+    assert document.read_text(encoding="utf-8") == kept
 
 
 def test_what_is_never_reached_is_null_and_told() -> None:
