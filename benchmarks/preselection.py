@@ -203,7 +203,7 @@ def foretelling_table(parts: Mapping[str, Any]) -> list[list[str]]:
 
 def cost_table(costs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Lay out what it costs."""
-    lines = [["preselect", "the driver, each place", "to learn a batch"]]
+    lines = [["preselect", "the driver, each place", "to learn anew"]]
     return lines + [[str(each["preselect"]), f"{each['place']:.1f} ms", f"{each['learning']:.0f} ms"] for each in costs]
 
 

@@ -48,9 +48,10 @@ def setting(rule: Rule, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"rule": rule})
 
 
-def whole(low: int) -> Rule:
-    """A whole number of at least `low`."""
-    return Rule(f"a whole number of at least {low}", lambda value: _whole(value, low))
+def whole(low: int, most: int | None = None) -> Rule:
+    """A whole number of at least `low`, and of at most `most` where there is a limit."""
+    allowed = f"of at least {low}" if most is None else f"from {low} to {most}"
+    return Rule(f"a whole number {allowed}", lambda value: _whole(value, low, most))
 
 
 def number(low: float = -math.inf, above: bool = False) -> Rule:
@@ -235,8 +236,8 @@ def _copy(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in table.items()}
 
 
-def _whole(value: object, low: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+def _whole(value: object, low: int, most: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (most is not None and value > most):
         raise ValueError(value)
     return value
 

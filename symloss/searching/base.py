@@ -31,6 +31,7 @@ from symloss.settings import any_text, setting, several, table, truth, whole
 
 OFFERED = "offered"  # the variation of a candidate that came from outside
 TUNING = "[search.tuning]"
+MOST_CONTENDERS = 64  # for one place: some 40 ms of the driver's
 UNTRAINED = (State.REJECTED, State.DUPLICATE)
 _UNTOLD = -1  # in place of the first twin's number
 
@@ -41,7 +42,8 @@ class SearchSettings:
 
     Args:
         fresh: how often a proposal that is no loss at all, or whose gradient was proposed before, is drawn anew; after
-            that as often a newly grown tree is tried instead. 0 takes what comes, as published searches do.
+            that as often a newly grown tree is tried instead. 0 takes what comes, as published searches do (what is
+            preselected is new all the same).
         preselect: so many proposals that pass the free tests compete for each place, and the one is trained that a
             surrogate foretells to be the most promising, see Surrogate; 1 trains what comes.
         patience: after so many candidates in a row that were rejected or duplicates, the grammar counts as exhausted.
@@ -52,7 +54,7 @@ class SearchSettings:
     """
 
     fresh: int = setting(whole(0), 5)
-    preselect: int = setting(whole(1), 1)
+    preselect: int = setting(whole(1, MOST_CONTENDERS), 1)
     patience: int = setting(whole(1), 2000)
     initial: tuple[str, ...] = setting(several(any_text(), '["cross_entropy", "-t*log(p)"]', at_least=0), ())
     tuning: Tuning = setting(table(UNTUNED, TUNING), UNTUNED)  # noqa: RUF009 - frozen

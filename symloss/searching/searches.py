@@ -101,12 +101,13 @@ def _refuse_unsteady(method: str, settings: SearchSettings) -> None:
     if SEARCHES[method].steady:
         return
     able = ", ".join(f"'{name}'" for name, record in SEARCHES.items() if record.steady)
-    for asked, why, allowed in (
-        (settings.asynchronous, "asynchronous is true, and '{}' learns from whole generations", "false"),
-        (settings.preselect > 1, f"preselect is {settings.preselect}, and '{{}}' learns from all that it draws", "1"),
+    for is_asked, asked, reason, allowed in (
+        (settings.asynchronous, "asynchronous is true", "learns from whole generations", "false"),
+        (settings.preselect > 1, f"preselect is {settings.preselect}", "learns from all that it draws", "1"),
     ):
-        if asked:
-            raise ExperimentError(f"[search] {why.format(method)}; allowed: {allowed}, or one of the methods {able}.")
+        if is_asked:
+            words = f"{asked}, and '{method}' {reason}; allowed: {allowed}, or one of the methods {able}"
+            raise ExperimentError(f"[search] {words}.")
 
 
 def make_search(

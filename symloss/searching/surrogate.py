@@ -29,10 +29,11 @@ from symloss.searching.told import Told
 Array = NDArray[np.float64]
 Trace = Callable[[Tree], Array]  # a tree's gradient on the probe points, 1-d
 
-LEAST = 8  # trained candidates that say anything
+LEAST = 8  # candidates, trained or refused by a worker, that say anything
 MEMORY = 512  # of the last trained candidates; time and memory grow with its square and more
 SIZE = 0.2  # what a power of ten of a gradient's length counts for, beside a direction of length one
 WIDTH = 0.25  # of the kernel, squared, in medians of the squared distances between examples
+TINY = 1e-9  # a squared distance below which it is but rounding
 NOISE = 0.05  # variance of a rank that the gradient does not explain, in variances of ranks
 CAUTION = 1.5  # standard deviations from the mean to the upper bound
 DECIMALS = 6  # of a bound: beyond them processors differ
@@ -62,7 +63,7 @@ class Surrogate:
         return len(self._examples) >= LEAST
 
     def learn(self, told: Sequence[Told]) -> None:
-        """Learn how candidates ended; those that were not trained teach nothing."""
+        """Learn how candidates ended; those that failed on the probe points, and twins, teach nothing."""
         for each in told:
             if each.worth_training and each.state not in INNOCENT:
                 self._examples.append(_Example(each.text, (each.fitness, each.promise)))
@@ -153,7 +154,7 @@ class Process:
         """Return the process that has seen a target, `(examples,)`, at these features (Rasmussen and Williams 2.25)."""
         apart = distances(seen, seen)
         between = apart[np.triu_indices(len(seen), 1)]
-        width = WIDTH * float(np.median(between)) or 1.0
+        width = WIDTH * max(float(np.median(between)), TINY)
         covariance = np.exp(-apart / (2 * width)) + NOISE * np.eye(len(seen))
         inverse = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
         mean = float(target.mean())

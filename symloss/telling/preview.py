@@ -31,6 +31,7 @@ from symloss.running.config import Experiment, check_fit, list_experiments, load
 from symloss.running.costs import Price
 from symloss.running.machine import count_workers
 from symloss.running.planning import plan_search, plan_trainings
+from symloss.searching.searches import read_settings
 from symloss.settings import LONGEST, read_toml
 from symloss.telling.progress import duration
 from symloss.telling.show import fields
@@ -135,7 +136,9 @@ def estimate(experiment: Experiment, grammar: Grammar, task: Task, workers: int)
     training = seconds_per_candidate(passed[: min(SAMPLE, experiment.budget.cohort)], task, plan)
     each = training + seconds_of_tuning(passed[0], task, plan, experiment.tuning)
     each_here = each / max(1, workers)
-    number = _expected(experiment, proposed, len(passed) / proposed, each_here)
+    preselects = read_settings(experiment.method, experiment.search_settings).preselect > 1
+    share = 1.0 if preselects else len(passed) / proposed  # after the first generation nearly all pass
+    number = _expected(experiment, proposed, share, each_here)
     polish = experiment.finals.top * seconds_of_tuning(passed[0], task, plan, experiment.finals.polish)
     finals = (training * _finals_trainings(experiment, task.slot) + polish) / max(1, workers)
     search_time = None if number is None else number * each_here

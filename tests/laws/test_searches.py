@@ -17,8 +17,9 @@ from symloss.language.probing import Finding, Prober, prefix
 from symloss.language.tree import StoredTree
 from symloss.language.tuning import INHERITANCES
 from symloss.language.zoo import named_or_read
+from symloss.searching import surrogate
 from symloss.searching.searches import SEARCHES, Search, make_search
-from symloss.searching.surrogate import LEAST, features
+from symloss.searching.surrogate import LEAST, MEMORY, features
 from tests.searching import JUDGE, Bench, TunedBench, hashed, rejected, run, scored
 
 COMPACT = load_grammar("compact")
@@ -352,7 +353,9 @@ def test_every_grammars_proposals_are_preselected(grammar: str) -> None:
 
 
 @steady
-def test_a_preselected_search_is_told_again_alike(name: str) -> None:
+@pytest.mark.parametrize("memory", [MEMORY, 10])
+def test_a_preselected_search_is_told_again_alike(name: str, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surrogate, "MEMORY", memory)
     first, second, third = (make(name, preselect=3) for _ in range(3))
     bench = Bench()
     for number in (200, 20, 20):
@@ -400,6 +403,7 @@ def test_what_learns_from_all_that_it_draws_is_not_preselected(name: str) -> Non
         ({"fresh": True}, "fresh is True"),
         ({"patience": 0}, "patience is 0"),
         ({"preselect": 0}, "preselect is 0"),
+        ({"preselect": 65}, "preselect is 65; allowed: a whole number from 1 to 64"),
     ],
 )
 def test_unfit_settings_are_refused(name: str, settings: dict[str, object], words: str) -> None:
