@@ -209,11 +209,11 @@ def cost_table(costs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 
 def search_table(part: Mapping[str, Any]) -> list[list[str]]:
     """Lay out what the searches found."""
-    looks = list(part["rows"][0]["best"])
+    looks = sorted(part["rows"][0]["best"], key=int)
     head = ["population", "preselect", *(f"best after {look}" for look in looks), "best, fresh seeds", "test"]
     lines = [head]
     for each in part["rows"]:
-        figures = [*each["best"].values(), each["fresh"], each["test"]]
+        figures = [*(each["best"][look] for look in looks), each["fresh"], each["test"]]
         lines.append([str(each["population"]), str(each["preselect"]), *(with_deviation(one) for one in figures)])
     return lines
 
