@@ -5,7 +5,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from symloss.telling.report.drawing import Axes, cloud, dots, line, spread, staircase, ticks
@@ -28,6 +28,7 @@ def test_whole_ticks_are_whole():
 
 
 @given(REAL, REAL)
+@example(0.0, 5e-324)
 def test_ticks_are_few_ordered_and_inside(one, other):
     low, high = sorted((one, other))
     found = ticks((low, high))

@@ -120,6 +120,9 @@ def spread(values: Iterable[float], pad: float = 0.06) -> Span:
     return low - room, high + room
 
 
+NARROWEST = 1e-300  # a range below which numbers lose their digits
+
+
 def ticks(span: Span, whole: bool = False, about: int = 5) -> list[float]:
     """Return round numbers within a range.
 
@@ -128,7 +131,7 @@ def ticks(span: Span, whole: bool = False, about: int = 5) -> list[float]:
         [0.85, 0.9, 0.95]
     """
     low, high = span
-    if not (math.isfinite(low) and math.isfinite(high) and high > low):
+    if not (math.isfinite(low) and math.isfinite(high) and high - low > NARROWEST):
         return []
     rough = (high - low) / about
     size = 10.0 ** math.floor(math.log10(rough))
