@@ -16,12 +16,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from benchmarks.problems import images
 from benchmarks.ranks import Measured, best_share, cut_loss, measured, race_loss, steps_spent, tau
-from benchmarks.record import rounded, write_table
+from benchmarks.record import rounded, with_deviation, write_table
 from symloss.language.candidate import Outcome, State
 from symloss.running.run import resume, search
 from symloss.running.storage.store import RunStore
@@ -318,7 +318,7 @@ def search_table(rows: list[Mapping[str, Any]]) -> list[list[str]]:
     lines = [["rungs", "steps", "best found, fresh seeds", "test", "in the search", "no rungs, as many steps"]]
     for row in rows:
         columns = ("fresh", "test", "searched", "without_rungs_for_as_many_steps")
-        cells = [f"{fmean(row[key]):.4f} ± {stdev(row[key]) if len(row[key]) > 1 else 0:.4f}" for key in columns]
+        cells = [with_deviation(row[key]) for key in columns]
         lines.append([row["name"], f"{row['share_of_steps']:.0%}", *cells])
     return lines
 

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from benchmarks.fidelity import FRESH_SEEDS, best_on_fresh_seeds, images_task, run_once, slug, winner_on_test
-from benchmarks.record import rounded, write_record, write_table
+from benchmarks.record import rounded, with_deviation, write_record, write_table
 from symloss.judging.screen import Screen
 from symloss.language.candidate import TRAINABLE, Candidate, Measurement, Outcome, State
 from symloss.language.grammar import Grammar, load_grammar
@@ -216,11 +216,6 @@ def search_table(part: Mapping[str, Any]) -> list[list[str]]:
         figures = [*(each["best"][look] for look in looks), each["fresh"], each["test"]]
         lines.append([str(each["population"]), str(each["preselect"]), *(with_deviation(one) for one in figures)])
     return lines
-
-
-def with_deviation(values: Sequence[float]) -> str:
-    """Write mean and standard deviation."""
-    return f"{statistics.fmean(values):.4f} ± {statistics.stdev(values) if len(values) > 1 else 0:.4f}"
 
 
 def main() -> None:

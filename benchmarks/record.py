@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from symloss.running.machine import machine_facts
@@ -48,6 +49,11 @@ def write_table(document: Path, name: str, rows: Sequence[Sequence[str]], author
     text = document.read_text(encoding="utf-8")
     before, after = text.split(begin)
     document.write_text(f"{before}{begin}\n{table}\n{end}{after.split(end)[1]}", encoding="utf-8")
+
+
+def with_deviation(values: Sequence[float]) -> str:
+    """Write mean and standard deviation; that of a single value is 0."""
+    return f"{fmean(values):.4f} ± {stdev(values) if len(values) > 1 else 0:.4f}"
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
