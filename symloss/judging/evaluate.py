@@ -4,14 +4,9 @@ Text travels: no object of sympy or torch does. Here, in the workers, sympy brin
 form, and the last free test is made. A time limit that ends a job says whom to blame, or that nobody knows.
 """
 
-import math
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +17,7 @@ from symloss.judging.failures import Failures, OutOfTimeError, blamed, in_words
 from symloss.judging.free_outputs import stuck
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.tasks.task import Task
+from symloss.judging.time_limit import time_limit
 from symloss.judging.train import train_cohort
 from symloss.judging.tuning import tune
 from symloss.language.candidate import Outcome, State
@@ -30,10 +26,6 @@ from symloss.language.loss import TorchFunction, compile_loss
 from symloss.language.tuning import UNTUNED, Tuning
 
 FREE_OUTPUTS, NO_FORMULA = "free outputs", "no formula"  # the free tests that workers make, as their reasons begin
-TICK = 1.0  # seconds between two looks at how long a job has been at work, at most
-SOON = 0.01  # seconds after which is looked again where the time is as good as over
-LATE = 0.1  # seconds by which a look may be late without a reason
-PATIENCE = 0.25  # of the time limit: a candidate that held things up for less is not blamed
 
 
 @dataclass(frozen=True)
@@ -189,57 +181,3 @@ def judged_as(number: int, seconds: float, trained: Trained, formula: Canonical 
 def alone(job: Job) -> Sequence[Job]:
     """Cut a job into one per candidate."""
     return [replace(job, candidates=(candidate,)) for candidate in job.candidates]
-
-
-class Stopwatch:
-    """Counts seconds at work: while the process is stopped, as by Ctrl-Z, it is not at work.
-
-    Attributes:
-        seconds: up to the last look.
-    """
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._wall, self._own = time.monotonic(), time.process_time()
-
-    def look(self, due: float) -> None:
-        """Count on.
-
-        Args:
-            due: seconds after the last look in which this one was to come. If it comes much later it was held up by a
-                call into C, which shows as this process's own time, or the process was stopped, which does not.
-        """
-        wall, own = time.monotonic(), time.process_time()
-        self.seconds += min(wall - self._wall, due + LATE + own - self._own)
-        self._wall, self._own = wall, own
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise OutOfTimeError after some seconds, and for good after as many again.
-
-    It is an alarm, which only a main thread hears: elsewhere there is no soft limit, only the pool's hard one.
-    """
-    if threading.current_thread() is not threading.main_thread() or not math.isfinite(seconds):
-        yield
-        return
-    watch, rings = Stopwatch(), 0
-    due = min(TICK, seconds)
-
-    def ring(signum: int, frame: FrameType | None) -> None:
-        nonlocal rings, due
-        watch.look(due)
-        over = watch.seconds >= seconds * (rings + 1)
-        rings += over
-        due = min(TICK, max(SOON, seconds * (rings + 1) - watch.seconds))
-        signal.setitimer(signal.ITIMER_REAL, due)
-        if over:
-            raise OutOfTimeError(patience=seconds * PATIENCE if rings == 1 else math.inf)
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, due)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

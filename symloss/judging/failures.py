@@ -20,11 +20,14 @@ class OutOfTimeError(Exception):
 
     Args:
         patience: seconds that a candidate must have held things up to be blamed.
+
+    Attributes:
+        heard: whether it has come to who decides whom to blame.
     """
 
     def __init__(self, patience: float) -> None:
         super().__init__("out of time")
-        self.patience = patience
+        self.patience, self.heard = patience, False
 
 
 @contextmanager
@@ -38,6 +41,7 @@ def blamed(candidate: int, failures: Failures, what: str = "one step of its trai
     try:
         yield
     except OutOfTimeError as late:
+        late.heard = True
         if time.monotonic() - started < late.patience:
             raise
         failures[candidate] = (State.TIMED_OUT, f"{what} did not end within the time limit")
