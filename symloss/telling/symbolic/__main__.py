@@ -22,6 +22,7 @@ from symloss.telling.symbolic.questions import QUESTIONS, TooLongError
 
 _SHARE = 0.3  # of the time limit that one question may take, so that a hard one leaves time for the others
 _MEMORY = 4 * 2**30  # bytes
+_AGAIN = 1.0  # seconds after which it is said again: Python drops what is raised inside a destructor
 
 
 def main() -> None:
@@ -60,7 +61,7 @@ def _at_most(seconds: float) -> Iterator[None]:
         raise TooLongError
 
     signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
         yield
     finally:
