@@ -57,9 +57,20 @@ def test_a_full_stack_stays_within_its_memory(name: str) -> None:
 def test_the_estimate_is_the_same_each_time_and_leaves_the_task_alone(name: str) -> None:
     task = make_task(TASKS[name])
     first = task.model(0).state_dict()
-    assert bytes_per_member(task, PLAN) == bytes_per_member(task, PLAN)
+    assert bytes_per_member(task, PLAN) == bytes_per_member(make_task(TASKS[name]), PLAN)
     for key, value in task.model(0).state_dict().items():
         assert value.equal(first[key])
+
+
+def test_a_task_without_a_hash_is_estimated_as_well() -> None:
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]  # as that of a dataclass that is not frozen
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(known, name)
+
+    known = make_task(TASKS["mlp"])
+    assert bytes_per_member(Unhashable(), PLAN) == bytes_per_member(known, PLAN)
 
 
 def test_it_grows_with_the_batch_the_model_and_the_optimiser() -> None:

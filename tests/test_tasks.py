@@ -65,6 +65,25 @@ def test_noise_flips_exactly_its_share_of_training_labels_anew_per_seed(noise):
     assert not torch.equal(*flips)
 
 
+def test_who_writes_into_a_split_spoils_no_other():
+    task = make_task({"name": "digits"})
+    first = task.split(3)
+    kept = [part.clone() for part in (first.train_index, first.train_y, first.valid_index, first.valid_y)]
+    for part in (first.train_index, first.train_y, first.valid_index, first.valid_y):
+        part.zero_()
+    again = task.split(3)
+    for part, before in zip((again.train_index, again.train_y, again.valid_index, again.valid_y), kept, strict=True):
+        assert torch.equal(part, before)
+
+
+def test_splits_of_more_seeds_than_are_remembered_are_the_same():
+    task, fresh = make_task({"name": "digits"}), make_task({"name": "digits"})
+    for seed in [*range(20), 0, 1]:
+        task.split(seed)
+    assert torch.equal(task.split(19).valid_index, fresh.split(19).valid_index)
+    assert torch.equal(task.split(0).valid_index, fresh.split(0).valid_index)
+
+
 def test_flipped_labels_are_uniform_over_the_other_classes():
     noisy = flip_labels(torch.full((9000,), 4), 0.999, 10, torch.Generator().manual_seed(0))
     counts = noisy[noisy != 4].bincount(minlength=10)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from symloss.judging.tasks.task import stream
+from symloss.judging.tasks.task import reseed, stream
 
 
 class Draws:
@@ -15,7 +15,7 @@ class Draws:
     def __init__(self, seed: int, device: torch.device) -> None:
         self._devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=self._devices):
-            torch.manual_seed(stream(seed, "dropout"))
+            reseed(stream(seed, "dropout"), device)
             self._states = self._read()
 
     def _read(self) -> tuple[Tensor, ...]:

@@ -5,7 +5,8 @@ It counts parameters with what the optimiser keeps, activations, and the outputs
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,41 @@ KEPT = 4  # copies of a parameter besides the optimiser's: itself, its gradient,
 JUDGED = 6  # copies of the judged part's outputs: the pieces, the whole, and what the metrics make of it
 
 
+class Need(NamedTuple):
+    """What the models of one seed need: bytes a model at most, and rows on which it is judged."""
+
+    member: int
+    judged: int
+
+
+_known: WeakKeyDictionary[Task, dict[tuple[int, tuple[str, ...]], Need]] = WeakKeyDictionary()
+
+
 def bytes_per_member(task: Task, plan: Plan) -> int:
     """Return how many bytes one model of a stack takes at most, from its first step to its last measurement."""
+    return need_of(task, plan).member
+
+
+def bytes_of_judged(task: Task, plan: Plan) -> int:
+    """Return how many bytes the inputs of the judged part take, which all models of a seed share."""
+    if plan.measure == ("test",):
+        return 0  # it is the task's own
+    return len(plan.seeds) * need_of(task, plan).judged * size_of(task.x[:1])
+
+
+def need_of(task: Task, plan: Plan) -> Need:
+    """Return what a plan's models need; remembered while the task lives, as a job may be as short as to find it out."""
+    try:
+        known = _known.setdefault(task, {})
+    except TypeError:  # a user's task may have no hash
+        known = {}
+    key = plan.seeds[0], plan.measure
+    if key not in known:
+        known[key] = _estimate(task, plan)
+    return known[key]
+
+
+def _estimate(task: Task, plan: Plan) -> Need:
     model = task.model(plan.seeds[0])
     memories = OPTIMISERS[task.optimiser].memories if isinstance(task.optimiser, str) else 2
     held = sum(size_of(value) for value in (*model.parameters(), *model.buffers()))
@@ -34,14 +68,7 @@ def bytes_per_member(task: Task, plan: Plan) -> int:
     training = 2 * activation_bytes(model, task, task.batch_size)
     measuring = activation_bytes(model, task, min(ROWS, judged))
     outputs = JUDGED * judged * task.width * torch.float32.itemsize
-    return held * (KEPT + memories) + training + measuring + outputs
-
-
-def bytes_of_judged(task: Task, plan: Plan) -> int:
-    """Return how many bytes the inputs of the judged part take, which all models of a seed share."""
-    if plan.measure == ("test",):
-        return 0  # it is the task's own
-    return len(plan.seeds) * len(task.split(plan.seeds[0]).valid_y) * size_of(task.x[:1])
+    return Need(held * (KEPT + memories) + training + measuring + outputs, judged)
 
 
 def members_that_fit(task: Task, plan: Plan) -> int:

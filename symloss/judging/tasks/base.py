@@ -18,13 +18,14 @@ from symloss.judging.tasks.labels import is_number
 from symloss.judging.tasks.metrics import METRICS, Metric, check_metric, read_metric
 from symloss.judging.tasks.parts import carve, check_no_shared_rows, first_equals, read_part
 from symloss.judging.tasks.standardised import Standardised
-from symloss.judging.tasks.task import OptimiserFactory, Split, Task, generator, stream
+from symloss.judging.tasks.task import OptimiserFactory, Split, Task, generator, reseed, stream
 from symloss.language.loss import compile_loss
 from symloss.language.slots import SLOTS, adopt_slot
 from symloss.language.zoo import zoo
 
 __all__ = ["SupervisedTask", "Split", "Task"]
 
+DIVISIONS = 8  # seeds whose parts are remembered: every job of a search asks for the same ones
 TEST_SEED = 20_190_527  # one for all tasks and for ever: no run may choose its test part
 
 Alter = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
@@ -113,6 +114,7 @@ class SupervisedTask:
         whole = (x, y) if train is None else train
         if train is not None and (x is not None or y is not None):
             raise ExperimentError(f"task '{name}': give either x and y, or train, not both.")
+        self._divisions: dict[int, tuple[Tensor, Tensor]] = {}
         self._parts = read_parts(name, whole, validation, test, self._fractions[0], missing=standardise is not False)
         self._standardise = read_scaled(name, standardise, self._parts.x)
         self.x = self._parts.x.to(self._device)
@@ -149,7 +151,12 @@ class SupervisedTask:
         y, fixed = self._parts.y, self._parts.fixed_validation
         if fixed:
             return torch.arange(len(y) - fixed), torch.arange(len(y) - fixed, len(y))
-        return carve(y, self._fractions[1], generator(seed, "split"), self._parts.first)
+        if seed not in self._divisions:
+            if len(self._divisions) == DIVISIONS:
+                self._divisions.clear()
+            self._divisions[seed] = carve(y, self._fractions[1], generator(seed, "split"), self._parts.first)
+        train, valid = self._divisions[seed]
+        return train.clone(), valid.clone()  # whoever asks may write into them, as `alter` does
 
     def test(self) -> tuple[Tensor, Tensor]:
         """Return the test part: inputs `(n, ...)` and true targets `(n,)`."""
@@ -162,7 +169,7 @@ class SupervisedTask:
             ExperimentError: the factory raises or returns something else.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream(seed, "weights"))
+            reseed(stream(seed, "weights"), self._device)
             model = self._fresh_model()
         if self._standardise is not None:
             model = Standardised(model, self._parts.x[self.split(seed).train_index], self._standardise)
