@@ -60,16 +60,21 @@ def driver_table(found: Mapping[str, Any]) -> list[list[str]]:
 
 
 def searching_table(found: Mapping[str, Any]) -> list[list[str]]:
-    """Lay out times to the same fitness."""
-    rows = [
-        ["base problem", "fitness", "plain loop, search by search", "symloss, search by search", "medians", "ratio"]
-    ]
+    """Lay out times to the same fitness, pair by pair."""
+    head = ["base problem", "fitness", "plain loop", "its trained", "symloss", "its trained", "ratio"]
+    rows = [[*head, "median"]]
     for name, each in cases(found):
-        theirs, ours = each["plain_seconds"], [run["seconds"] for run in each["symloss"]]
-        times = [", ".join("never" if at is None else f"{at:.3g} s" for at in side) for side in (theirs, ours)]
-        medians = " and ".join("never" if at is None else f"{at:.3g} s" for at in each["medians"])
-        rows.append([name, f"{each['fitness']:.4f}", *times, medians, f"**{each['ratio']:.1f}**"])
+        for place, pair in enumerate(each["pairs"]):
+            sides = (pair["plain"], pair["symloss"])
+            cells = [cell for side in sides for cell in (seconds_or_never(side["seconds"]), str(side["trained"]))]
+            median = "" if place else f"**{each['ratio']:.1f}**"
+            rows.append(["" if place else name, f"{pair['fitness']:.4f}", *cells, f"{pair['ratio']:.1f}", median])
     return rows
+
+
+def seconds_or_never(at: float | None) -> str:
+    """Write when something was reached."""
+    return "never" if at is None else f"{at:.3g} s"
 
 
 def scaling_table(found: Mapping[str, Any]) -> list[list[str]]:

@@ -49,7 +49,7 @@ def _constant() -> float:
 
 
 def curve(train: Trainer, rates: Sequence[float], seeds: int, limit: float, seed: int = 0) -> dict[str, Any]:
-    """Search for some seconds; say when which fitness was reached first.
+    """Search for some seconds; say when which fitness was reached first, and with how many trained candidates.
 
     Args:
         rates: a candidate trains at each with every seed; its fitness is the mean over the seeds at the best one.
@@ -58,7 +58,7 @@ def curve(train: Trainer, rates: Sequence[float], seeds: int, limit: float, seed
     random.seed(seed)
     box, known = toolbox(), dict[str, float]()
     population = box.population(n=POPULATION)
-    began, best, points, trained, proposed = time.perf_counter(), -math.inf, list[tuple[float, float]](), 0, 0
+    began, best, points, trained, proposed = time.perf_counter(), -math.inf, list[tuple[float, float, int]](), 0, 0
     while True:
         proposed += len(population)
         texts = [text for text in dict.fromkeys(map(str, population)) if text not in known]
@@ -71,7 +71,7 @@ def curve(train: Trainer, rates: Sequence[float], seeds: int, limit: float, seed
             now = time.perf_counter() - began
             if known[text] > best:
                 best = known[text]
-                points.append((now, best))
+                points.append((now, best, trained))
             if now > limit:
                 return {"points": points, "trained": trained, "proposed": proposed, "seconds": now, "best": best}
         for individual in population:

@@ -5,15 +5,19 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 import benchmarks.__main__ as suite
-from benchmarks import fidelity, preselection
+from benchmarks import fidelity, preselection, searching
 from benchmarks.record import rounded
-from benchmarks.searching import reached_at
+from symloss.running.config import read_experiment
+from symloss.running.planning import plan_trainings
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,11 +62,37 @@ def test_the_tables_of_studies_are_those_of_the_kept_figures(
 
 def test_what_is_never_reached_is_null_and_told() -> None:
     assert rounded({"seconds": [float("inf"), 1.23456]}) == {"seconds": [None, 1.235]}
-    runs = [{"seconds": 2.0}, {"seconds": None}]
-    found = {"x": {"ratio": 0.0, "fitness": 0.5, "plain_seconds": [3.0, None], "symloss": runs, "medians": [3.0, None]}}
-    assert suite.searching_table(found)[1] == ["x", "0.5000", "3 s, never", "2 s, never", "3 s and never", "**0.0**"]
+    sides = {"plain": {"seconds": 3.0, "trained": 70}, "symloss": {"seconds": None, "trained": 90}}
+    pair = {"fitness": 0.5, "ratio": 0.0, **sides}
+    rows = suite.searching_table({"x": {"ratio": 0.0, "pairs": [pair, pair]}})
+    assert rows[1:] == [
+        ["x", "0.5000", "3 s", "70", "never", "90", "0.0", "**0.0**"],
+        ["", "0.5000", "3 s", "70", "never", "90", "0.0", ""],
+    ]
 
 
-def test_a_curve_reaches_a_fitness_where_it_first_has_as_much() -> None:
-    points = [(1.0, 0.3), (4.0, 0.5), (9.0, 0.8)]
-    assert [reached_at(points, target) for target in (0.1, 0.5, 0.6, 0.9)] == [1.0, 4.0, 9.0, float("inf")]
+def test_both_sides_of_a_pair_train_with_the_same_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, list[int]] = {"plain": [], "symloss": []}
+
+    @contextmanager
+    def workers(problems: list[int], count: int) -> Iterator[None]:
+        asked["plain"] += problems
+        yield
+
+    def curve(*given: Any) -> dict[str, Any]:
+        return {"points": [(1.0, 0.3, 4), (8.0, 0.5, 30)], "trained": 70, "seconds": 10.0, "best": 0.5}
+
+    def search(table: dict[str, Any], **given: Any) -> None:
+        asked["symloss"] += plan_trainings(read_experiment(table, "here", ROOT)).seeds
+        for evaluated, fitness in ((10, 0.4), (20, 0.6)):
+            given["observer"].progressed(SimpleNamespace(evaluated=evaluated, fitness=fitness))
+
+    monkeypatch.setattr(searching.plain, "workers", workers)
+    monkeypatch.setattr(searching.plain_search, "curve", curve)
+    monkeypatch.setattr(searching, "search", search)
+    case = SimpleNamespace(task={"name": "digits"}, steps=300, problem=lambda seed: seed)
+    found = searching.compare(case, searching.BUDGETS["noisy digits"], 2, seed=5)
+    assert len(asked["plain"]) == 4
+    assert asked["plain"] == asked["symloss"]
+    assert (found["fitness"], found["plain"]["trained"], found["symloss"]["trained"]) == (0.5, 30, 20)
+    assert found["ratio"] == found["plain"]["seconds"] / found["symloss"]["seconds"] > 1
