@@ -213,6 +213,8 @@ def test_a_resume_may_change_stop_and_finals_only(tmp_path: Path) -> None:
     [
         ("search.method=evolve", "mine.toml: [search] method names an unknown search 'evolve'. Did you mean"),
         ("search.popultion=3", "mine.toml: [search] names an unknown key 'popultion'. Did you mean 'population'"),
+        ("search.method=random", "mine.toml: [search] has population, which is a setting of 'evolution', 'aging'"),
+        ("search.method=random", """with its section: --set 'search={method="random"}'."""),
         ("search.elites=40", "mine.toml: [search] elites is 40; allowed: fewer than population = 40"),
         ("search.mutations.wrp=0.1", "mine.toml: [search.mutations] names an unknown key 'wrp'"),
     ],

@@ -31,5 +31,5 @@ def test_its_batch_is_a_setting() -> None:
 
 
 def test_settings_of_other_searches_are_refused() -> None:
-    with pytest.raises(ExperimentError, match="unknown key 'population'"):
+    with pytest.raises(ExperimentError, match=r"has population, which is a setting of 'evolution', .* not of 'random'"):
         make_search("random", COMPACT, JUDGE, 0, {"population": 80})

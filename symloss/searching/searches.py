@@ -4,7 +4,7 @@ A new method is one file here and one line in SEARCHES.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from symloss import plugins
 from symloss.errors import ExperimentError, unknown
@@ -90,11 +90,25 @@ def read_settings(method: str, settings: Mapping[str, object], place: str = "") 
         adopt_search(method)
         if method not in SEARCHES:
             raise ExperimentError(unknown("[search] method", "search", method, SEARCHES))
+        _refuse_foreign(method, settings)
         read = read_record(SEARCHES[method].settings, settings, "[search]")
         _refuse_unsteady(method, read)
         return read
     except ExperimentError as error:
         raise ExperimentError(f"{place}: {error}" if place else str(error)) from error
+
+
+def _refuse_foreign(method: str, settings: Mapping[str, object]) -> None:
+    """Say whose a setting is that another method has: who changes the method of a file meets the old one's settings."""
+    names = {name: [each.name for each in fields(record.settings)] for name, record in SEARCHES.items()}
+    for key in settings:
+        owners = [f"'{name}'" for name, known in names.items() if key in known]
+        if key not in names[method] and owners:
+            whole = f"""--set 'search={{method="{method}"}}'"""
+            raise ExperimentError(
+                f"[search] has {key}, which is a setting of {', '.join(owners)} and not of '{method}'. Known: "
+                f"{', '.join(sorted(names[method]))}. On the command line, change a method with its section: {whole}."
+            )
 
 
 def _refuse_unsteady(method: str, settings: SearchSettings) -> None:
