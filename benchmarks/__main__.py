@@ -95,7 +95,6 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], list[list[str]]]]] = 
     "overhead": ("overhead", overhead_table),
     "driver": ("driver", driver_table),
     "searching": ("searching", searching_table),
-    "searching_long": ("searching_long", searching_table),
     "scaling": ("scaling", scaling_table),
 }
 
