@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from symloss import plugins
-from symloss.errors import ExperimentError, unknown
+from symloss.errors import ExperimentError, closest, unknown
 from symloss.language.grammar import Grammar
 from symloss.searching.aging import Aging, AgingSettings
 from symloss.searching.base import Search, SearchSettings
@@ -104,9 +104,9 @@ def _refuse_foreign(method: str, settings: Mapping[str, object]) -> None:
     for key in settings:
         owners = [f"'{name}'" for name, known in names.items() if key in known]
         if key not in names[method] and owners:
-            whole = f"""--set 'search={{method="{method}"}}'"""
+            whole, meant = f"""--set 'search={{method="{method}"}}'""", closest(key, names[method])
             raise ExperimentError(
-                f"[search] has {key}, which is a setting of {', '.join(owners)} and not of '{method}'. Known: "
+                f"[search] has {key}, which is a setting of {', '.join(owners)} and not of '{method}'.{meant} Known: "
                 f"{', '.join(sorted(names[method]))}. On the command line, change a method with its section: {whole}."
             )
 
