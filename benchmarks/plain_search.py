@@ -58,9 +58,8 @@ def curve(train: Trainer, rates: Sequence[float], seeds: int, limit: float, seed
     random.seed(seed)
     box, known = toolbox(), dict[str, float]()
     population = box.population(n=POPULATION)
-    began, best, points, trained, proposed = time.perf_counter(), -math.inf, list[tuple[float, float, int]](), 0, 0
+    began, best, points, trained = time.perf_counter(), -math.inf, list[tuple[float, float, int]](), 0
     while True:
-        proposed += len(population)
         texts = [text for text in dict.fromkeys(map(str, population)) if text not in known]
         known |= {text: 0.0 for text in texts if not {"p", "t"} <= _names(text)}
         asked = [text for text in texts if text not in known]
@@ -73,7 +72,7 @@ def curve(train: Trainer, rates: Sequence[float], seeds: int, limit: float, seed
                 best = known[text]
                 points.append((now, best, trained))
             if now > limit:
-                return {"points": points, "trained": trained, "proposed": proposed, "seconds": now, "best": best}
+                return {"points": points, "trained": trained}
         for individual in population:
             individual.fitness.values = (known[str(individual)],)
         population = [*map(box.clone, tools.selBest(population, ELITES)), *_offspring(box, population)]

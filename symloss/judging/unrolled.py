@@ -16,7 +16,7 @@ from torch.func import functional_call, vmap
 
 from symloss.judging.batches import batches
 from symloss.judging.plan import Plan
-from symloss.judging.tasks.task import Task, generator, stream
+from symloss.judging.tasks.task import Task, generator, reseed, stream
 from symloss.language.loss import compile_loss
 from symloss.language.open_loss import OpenLoss
 from symloss.language.slots import SLOTS
@@ -100,7 +100,7 @@ class Unrolled:
     def _seeded(self, trial: int) -> Iterator[None]:
         """Seed torch's own draws, of dropout."""
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            torch.manual_seed(stream(self._seed, f"tuning {trial}"))
+            reseed(stream(self._seed, f"tuning {trial}"), self._device)
             yield
 
     def _tried(self, numbers: Tensor, rehearsal: Rehearsal, turn: int) -> Tensor:
