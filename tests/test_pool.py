@@ -416,6 +416,36 @@ def run_alone(code, folder):
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
+PRIORITIES = """
+import psutil
+from symloss.judging import stand_in
+from symloss.judging.cluster import BEHIND, WORKERS_BEHIND
+from symloss.judging.evaluate import Job
+from symloss.judging.plan import Plan
+from symloss.judging.pools import make_pool
+
+stand_in.is_harmless = lambda spec: False
+here = psutil.Process()
+before = here.nice()
+pool = make_pool(1, {"name": "digits", "hidden": [8]})
+plan = Plan(3, (0.01,), (0,), stack="stacked")
+list(pool.run([Job(0, ((0, "-t*log(p)", "classification"),), plan, 60.0)]))
+found = {"this process": here.nice() - before}
+for child in here.children(recursive=True):
+    for name, behind in {"raylet": BEHIND, "SymlossWorker": WORKERS_BEHIND}.items():
+        if name in " ".join(child.cmdline()[:1]):
+            found[name] = child.nice() - min(19, before + behind)
+pool.close()
+print(found)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has no priority of its own")
+def test_ray_gives_way_to_this_process_and_workers_to_all_others(short_folder):
+    done = run_alone(PRIORITIES, short_folder)
+    assert done.stdout == "{'this process': 0, 'raylet': 0, 'SymlossWorker': 0}\n", done.stderr
+
+
 FAILED_START = """
 import ray
 from symloss.errors import RunError

@@ -9,6 +9,7 @@ import pytest
 from symloss import plugins
 from symloss.errors import ExperimentError
 from symloss.judging import drain, stand_in
+from symloss.judging.desk import Desk
 from symloss.judging.drain import never
 from symloss.judging.evaluate import Job
 from symloss.judging.plan import Plan, Trained
@@ -31,22 +32,22 @@ def numbers(given: object) -> list[int]:
 @pytest.mark.parametrize("shape", [list, iter])
 @pytest.mark.parametrize("times", [0, 1, 2, 5, 9, 15, 40])
 def test_every_job_is_judged_or_left(shape: Callable[[list[Job]], list[Job]], times: int) -> None:
-    one = StandIn(DIGITS, shape(COHORTS), Clock(times))
-    judged = numbers(job for job, _ in one.run(never))
+    one = StandIn(DIGITS, Clock(times))
+    judged = numbers(job for job, _ in one.run(shape(COHORTS), never))
     left = numbers(one.left)
     assert judged + left == numbers(COHORTS)
     assert one.is_done == (not left)
 
 
 def test_where_there_is_nothing_to_judge_nothing_is_done() -> None:
-    one = StandIn(DIGITS, [], never)
-    assert list(one.run(never)) == []
+    one = StandIn(DIGITS, never)
+    assert list(one.run([], never)) == []
     assert not one.is_done
 
 
 def test_of_a_sequence_a_sequence_is_left() -> None:
-    one = StandIn(DIGITS, COHORTS, Clock(9))
-    assert [job.number for job, _ in one.run(never)] == [0]
+    one = StandIn(DIGITS, Clock(9))
+    assert [job.number for job, _ in one.run(COHORTS, never)] == [0]
     assert one.left == COHORTS[1:]
 
 
@@ -58,17 +59,16 @@ def test_of_an_endless_line_no_more_is_asked_for_than_is_judged() -> None:
             asked.append(job)
             yield job
 
-    one = StandIn(DIGITS, endless(), never)
-    found = one.run(never)
+    found = StandIn(DIGITS, never).run(endless(), never)
     for job in COHORTS:
         assert next(found)[0] is job
         assert asked[-1] is job
 
 
 def test_a_stop_leaves_what_is_at_work() -> None:
-    one = StandIn(DIGITS, jobs(["-t*log(p)"], plan=Plan(10_000, (0.01,), (0,), stack="stacked")), never)
+    one = StandIn(DIGITS, never)
     stop = Clock(5)
-    assert list(one.run(stop)) == []
+    assert list(one.run(jobs(["-t*log(p)"], plan=Plan(10_000, (0.01,), (0,), stack="stacked")), stop)) == []
     assert len(list(one.left)) == 1
     assert stop.asked < 12
 
@@ -91,22 +91,22 @@ def test_an_exit_that_a_library_swallows_in_training_is_no_failure_of_the_candid
 
     monkeypatch.setattr("symloss.judging.evaluate.train_all", swallows)
     with pytest.raises(SystemExit):
-        list(StandIn(DIGITS, COHORTS, never).run(stop))
+        list(StandIn(DIGITS, never).run(COHORTS, stop))
 
 
 def test_what_runs_out_of_time_is_left_to_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     def late(job: Job, task: object, stop: object) -> list[object]:
         return [(Trained(State.TIMED_OUT, "late"), None) for _ in job.candidates]
 
-    one = StandIn(DIGITS, COHORTS, never)
+    one = StandIn(DIGITS, never)
     monkeypatch.setattr("symloss.judging.evaluate.train_all", late)
-    assert list(one.run(never)) == []
+    assert list(one.run(COHORTS, never)) == []
     assert one.left == COHORTS
 
 
 def test_a_task_that_nobody_knows_is_left_to_workers() -> None:
-    one = StandIn({"name": "nonsense"}, COHORTS, never)
-    assert list(one.run(never)) == []
+    one = StandIn({"name": "nonsense"}, never)
+    assert list(one.run(COHORTS, never)) == []
     assert one.left == COHORTS
 
 
@@ -114,9 +114,9 @@ def test_a_job_that_fails_as_a_whole_is_left_to_workers(monkeypatch: pytest.Monk
     def fails(*rest: object) -> None:
         raise RuntimeError("whose fault?")
 
-    one = StandIn(DIGITS, COHORTS, never)
+    one = StandIn(DIGITS, never)
     monkeypatch.setattr("symloss.judging.evaluate.train_all", fails)
-    assert list(one.run(never)) == []
+    assert list(one.run(COHORTS, never)) == []
     assert one.left == COHORTS
 
 
@@ -125,8 +125,8 @@ def test_a_task_that_cannot_be_made_is_left_to_workers(monkeypatch: pytest.Monke
         raise ExperimentError("no data")
 
     monkeypatch.setattr(stand_in, "Desk", refuses)
-    one = StandIn(DIGITS, COHORTS, never)
-    assert list(one.run(never)) == []
+    one = StandIn(DIGITS, never)
+    assert list(one.run(COHORTS, never)) == []
     assert one.left == COHORTS
 
 
@@ -134,9 +134,20 @@ def test_a_users_own_code_waits_for_a_worker(monkeypatch: pytest.MonkeyPatch) ->
     assert is_harmless(DIGITS)
     assert not is_harmless(EVIL)
     monkeypatch.setattr(stand_in, "Desk", lambda spec: pytest.fail("it must not be made here"))
-    one = StandIn(EVIL, COHORTS, never)
-    assert list(one.run(never)) == []
+    one = StandIn(EVIL, never)
+    assert list(one.run(COHORTS, never)) == []
     assert one.left == COHORTS
+
+
+def test_a_task_is_made_once_for_batch_after_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(stand_in, "Desk", lambda spec: made.append(spec) or Desk(spec))
+    one = StandIn(DIGITS, never)
+    for batch in (COHORTS[:1], COHORTS[1:]):
+        assert numbers(job for job, _ in one.run(batch, never)) == numbers(batch)
+    assert made == [DIGITS]
+    monkeypatch.setitem(plugins._ADOPTED, ("operators", "own"), None)  # type: ignore[misc]
+    assert list(one.run(COHORTS, never)) == []
 
 
 def test_so_does_what_a_package_has_added(monkeypatch: pytest.MonkeyPatch) -> None:

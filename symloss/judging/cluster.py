@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -31,6 +32,10 @@ REMOVAL = 3.0  # seconds to wait for Ray's last processes, which may still write
 
 # A socket's path may have 103 bytes (macOS; Linux 107): the home's own name and what Ray puts below it leave these.
 ROOM = 103 - len(f"/{HOME}01234567/session_2026-01-31_23-59-59_999999_4194304/sockets/plasma_store")
+
+# By how much what Ray starts on this machine gives way to this process, and its workers to all else (Ray's default).
+BEHIND, WORKERS_BEHIND = 5, 15
+NICENESS = "RAY_worker_niceness"  # Ray adds it to its own
 
 # Read by Ray when it is imported or started: no usage reports, no log noise, no overriding of GPU visibility.
 RAY_ENVIRONMENT = {
@@ -145,6 +150,19 @@ def start_ray(ray: Any, workers: int, home: Path) -> None:
             _temp_dir=str(home),
             **QUIET,
         )
+
+
+def start_ray_behind(ray: Any, workers: int, home: Path) -> None:
+    """Start such a cluster while other threads of this process work: they come first where there are too few cores.
+
+    The thread that calls this, and what it starts, give way for good; nobody does where a priority is a process's own.
+    """
+    if sys.platform != "linux":
+        start_ray(ray, workers, home)
+        return
+    os.nice(BEHIND)
+    with variable(NICENESS, os.environ.get(NICENESS, str(WORKERS_BEHIND - BEHIND))):
+        start_ray(ray, workers, home)
 
 
 def stop_ray(ray: Any, home: Path | None) -> None:

@@ -10,7 +10,15 @@ from typing import Any, NoReturn
 
 from symloss.errors import RunError, SymlossError
 from symloss.judging.actors import RayActors
-from symloss.judging.cluster import check_reachable, join_ray, load_ray, make_home, remove_home, start_ray, stop_ray
+from symloss.judging.cluster import (
+    check_reachable,
+    join_ray,
+    load_ray,
+    make_home,
+    remove_home,
+    start_ray_behind,
+    stop_ray,
+)
 from symloss.judging.drain import Stop, never
 from symloss.judging.evaluate import Job
 from symloss.judging.fleet import POLL, Fleet
@@ -52,7 +60,7 @@ class RayPool:
         self._owns_cluster = False
         self._home: Path | None = None
         self._deadline = 0.0
-        self._proven = False  # whether the workers have taken over
+        self._stand_in = StandIn(self._spec, self._is_ready) if address is None else None  # until workers take over
 
     def start(self) -> None:
         """Start Ray and the workers in the background; the first run waits for them."""
@@ -70,17 +78,16 @@ class RayPool:
 
     def run_with_outputs(self, jobs: Iterable[Job], stop: Stop = never) -> Iterator[Finished]:
         """See Pool.run_with_outputs."""
-        if self._address is None and not self._proven:
+        if self._stand_in is not None:
             self.start()
-            stand_in = StandIn(self._spec, jobs, self._is_ready)
-            yield from stand_in.run(stop)
-            jobs = stand_in.left
-            if stand_in.is_done:
+            yield from self._stand_in.run(jobs, stop)
+            jobs = self._stand_in.left
+            if self._stand_in.is_done:
                 return
         if not self._wait_for_start(stop):
             return
         assert self._fleet is not None, "Ray has started"
-        self._proven = True
+        self._stand_in = None
         yield from self._fleet.run(jobs, stop)
 
     def _is_ready(self) -> bool:
@@ -157,7 +164,7 @@ class RayPool:
             join_ray(ray, self._address)
         else:
             assert self._home is not None
-            start_ray(ray, self._workers, self._home)
+            start_ray_behind(ray, self._workers, self._home)
 
     def _wait_for_start(self, stop: Stop) -> bool:
         """Return whether Ray has started; false when the run is to stop before."""

@@ -28,40 +28,44 @@ class StandIn:
         relieved: whether somebody else judges from now on; asked many times a second.
 
     Attributes:
-        left: the jobs that are still to be judged; a sequence where the given ones are.
-        is_done: whether it has judged all, and there were some.
+        left: the jobs that are still to be judged of those given last; a sequence where these are.
+        is_done: whether it has judged all of them, and there were some.
     """
 
-    def __init__(self, spec: Mapping[str, Any], jobs: Iterable[Job], relieved: Callable[[], bool]) -> None:
-        self.left, self.is_done = jobs, False
+    def __init__(self, spec: Mapping[str, Any], relieved: Callable[[], bool]) -> None:
+        self.left: Iterable[Job] = []
+        self.is_done = False
         self._spec = spec
         self._relieved, self._next = relieved, 0.0
+        self._desk: Desk | None = None
 
-    def run(self, stop: Stop) -> Iterator[Finished]:
+    def run(self, jobs: Iterable[Job], stop: Stop) -> Iterator[Finished]:
         """Judge job after job; what is at work when somebody else is ready, or fails as a whole or by time, is left."""
+        self.left, self.is_done = jobs, False
         drain = Drain(stop)
-        desk = None if drain.begun() or self._is_relieved() else self._desk()
+        desk = None if drain.begun() or self._is_relieved() else self._at_desk()
         if desk is None:
             return
-        source = iter(self.left)
+        source = iter(jobs)
         for place, job in enumerate(source):
             judged = None if drain.begun() or self._is_relieved() else self._judged(job, desk, drain)
             if judged is None:
                 self.is_done = False
-                self.left = self.left[place:] if isinstance(self.left, Sequence) else chain([job], source)
+                self.left = jobs[place:] if isinstance(jobs, Sequence) else chain([job], source)
                 return
             self.is_done = True
             yield job, judged
         self.left = []
 
-    def _desk(self) -> Desk | None:
+    def _at_desk(self) -> Desk | None:
         try:
             if not is_harmless(self._spec):
                 return None
             with one_thread():
-                return Desk(self._spec)
+                self._desk = self._desk or Desk(self._spec)
         except Exception:  # the workers will say what is wrong with the task
             return None
+        return self._desk
 
     def _judged(self, job: Job, desk: Desk, drain: Drain) -> list[Judged] | None:
         try:
