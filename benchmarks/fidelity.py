@@ -53,6 +53,7 @@ IMAGE_CUTS: dict[str, dict[str, Any]] = {
     "30, own rates": {"rungs": [30], "reduction_factor": 1, "rate_factor": 2},
     "30 and 100, factor 1.5, own rates": {"rungs": [30, 100], "reduction_factor": 1.5, "rate_factor": 2},
     "30 and 100, factor 2, own rates": {"rungs": [30, 100], "reduction_factor": 2, "rate_factor": 2},
+    "15, 45 and 120, factor 2, own rates": {"rungs": [15, 45, 120], "reduction_factor": 2, "rate_factor": 2},
     "30 and 100, factor 3, own rates": {"rungs": [30, 100], "reduction_factor": 3, "rate_factor": 2},
 }
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symloss.language.candidate import Measurement, Outcome, State
-from symloss.running.halving import LEAST, Halving
+from symloss.running.halving import LEAST, MEMORY, Halving
 
 RATES = (0.1, 0.2)
 
@@ -96,6 +96,19 @@ def test_batches_add_up():
     for each in straight(90):
         halving.tell([each])
     assert halving.thresholds() == told(*straight(90))
+
+
+def test_only_the_last_trainings_count():
+    """All of a long search's later candidates are better than its first, which therefore would stop none of them."""
+    first = [outcome(1000 + i, (-1.0,) * 3) for i in range(2 * MEMORY)]
+    assert told(*first, *straight(MEMORY)) == told(*straight(MEMORY))
+    assert told(*first, *straight(MEMORY // 2), factor=2) == (0.0, MEMORY / 4)
+
+
+def test_trainings_told_are_counted_by_learning_rate():
+    halving = Halving((10,), 3.0, "accuracy", True)
+    halving.tell([outcome(0, (0.1,), (0.2,)), outcome(1, (0.3,)), Outcome(2, State.DIVERGED, "because")])
+    assert halving.told == 3
 
 
 def test_the_mean_over_seeds_is_what_counts():

@@ -5,27 +5,31 @@ depends on no timing: the thresholds are a function of the outcomes that the sea
 """
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from symloss.language.candidate import Outcome
 
 LEAST = 20  # trainings measured at a rung before it stops anybody: a quantile of fewer is a matter of luck
+MEMORY = 512  # of the last trainings: all later ones are better than what a long search began with, and would go on
 
 
 class Halving:
     """Learns from told outcomes how good a learning rate must be at each rung to train on.
 
-    A training here is a candidate at a learning rate, its score the mean over the seeds. Of all trainings told so far,
-    the best share 1 / factor at the first rung goes on; of these the best share 1 / factor at the second, and so on.
-    The threshold of a rung is the score of the last that goes on. Duplicates were not trained, so they do not count.
+    A training here is a candidate at a learning rate, its score the mean over the seeds. Of the last `MEMORY` trainings
+    told, the best share 1 / factor at the first rung goes on; of these the best share 1 / factor at the second, and so
+    on. The threshold of a rung is the score of the last that goes on. Duplicates were not trained and do not count.
 
     Args:
         rungs: steps, increasing, without the last step of a whole training.
         factor: of the trainings at a rung, one in so many goes on; 1 lets all go on.
         metric: by which candidates are judged.
         maximise: whether more of it is better.
+
+    Attributes:
+        told: how many trainings it was told.
 
     Example:
         >>> halving = Halving((50,), 3, "accuracy", maximise=True)
@@ -39,29 +43,27 @@ class Halving:
         self._factor = factor
         self._metric = metric
         self._sign = 1 if maximise else -1
-        self._trainings: list[tuple[float, ...]] = []  # scores at the rungs that were reached; higher is better
+        self.told = 0
+        self._trainings = deque[tuple[float, ...]](maxlen=MEMORY)  # scores at rungs that were reached; higher is better
 
     @property
     def decides(self) -> bool:
         """Whether there is a rung at which anybody could be stopped."""
         return bool(self._rungs) and self._factor != 1
 
-    @property
-    def known(self) -> int:
-        """How many trainings the thresholds are taken from."""
-        return len(self._trainings)
-
     def tell(self, outcomes: Iterable[Outcome]) -> None:
         """Take the outcomes of a finished batch."""
         for outcome in outcomes if self.decides else ():
-            self._trainings += self._scores(outcome)
+            scores = self._scores(outcome)
+            self.told += len(scores)
+            self._trainings += scores
 
     def thresholds(self) -> tuple[float | None, ...]:
         """Return each rung's threshold in the metric's own units, None where too little is known; () to stop nobody."""
         if not self.decides:
             return ()
         found: list[float | None] = []
-        going_on = self._trainings
+        going_on = list(self._trainings)
         for rung in range(len(self._rungs)):
             here = sorted((scores for scores in going_on if len(scores) > rung), key=lambda s: s[rung], reverse=True)
             last = here[math.ceil(len(here) / self._factor) - 1][rung] if len(here) >= LEAST else None

@@ -25,10 +25,6 @@ from symloss.running.storage.store import StoredCandidate
 from symloss.searching.base import OFFERED
 from symloss.searching.told import Told
 
-# Thresholds of rungs are taken anew when they have so many times as many trainings to go by: to sort these takes a time
-# that grows with their number.
-RENEWAL = 1.02
-
 
 def stream_run(session: Session, ending: Ending) -> str:
     """Search until a stop, asking ahead; see `search_run`. When a stop is reached, what is in training is told still.
@@ -65,7 +61,7 @@ class Stream:
         self._cohort = experiment.budget.cohort
         self._cutter = plan_jobs(experiment, session.stacking)
         self._halving = plan_halving(experiment, session.work.task)
-        self._renewal = 0  # trainings known when the thresholds are taken anew
+        self._heard = -1  # trainings that the thresholds were told of, when they were last taken
         self._screen = Screen()
         self._recall = Recall(self._store, self._search, self._screen, self._halving, verbatim=True)
         self._ledger = Ledger(session, ending, self._recall, by_generations=True)
@@ -159,9 +155,9 @@ class Stream:
         return flight, left
 
     def _cut(self, left: Sequence[Candidate]) -> list[Job]:
-        if self._halving.known >= self._renewal:
+        if self._halving.told > self._heard:
             plan = replace(self._cutter.plan, thresholds=self._halving.thresholds())
-            self._cutter, self._renewal = replace(self._cutter, plan=plan), 1 + int(RENEWAL * self._halving.known)
+            self._cutter, self._heard = replace(self._cutter, plan=plan), self._halving.told
         return self._cutter(left)
 
     def _tell(self, flights: Sequence[Flight]) -> None:
