@@ -49,7 +49,7 @@ class Budget:
 # place, rungs stop the worse half, and on the images a candidate's own learning rates race.
 SEARCH = {"population": 40, "preselect": 8}
 RUNGS = {"rungs": [50, 100], "reduction_factor": 2.0}
-IMAGE_RUNGS = {"rungs": [50, 150], "reduction_factor": 2.0, "rate_factor": 2.0}
+IMAGE_RUNGS = {"rungs": [25, 75, 200], "reduction_factor": 2.0, "rate_factor": 2.0}
 BUDGETS = {
     NOISY_DIGITS.name: Budget((0.003, 0.01), 4, 120.0, SEARCH, RUNGS),
     NOISY_IMAGES.name: Budget((0.0003, 0.001), 2, 50.0, SEARCH, IMAGE_RUNGS),
