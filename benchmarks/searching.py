@@ -51,7 +51,7 @@ SEARCH = {"population": 40, "preselect": 8}
 RUNGS = {"rungs": [50, 100], "reduction_factor": 2.0}
 IMAGE_RUNGS = {"rungs": [25, 75, 200], "reduction_factor": 2.0, "rate_factor": 2.0}
 BUDGETS = {
-    NOISY_DIGITS.name: Budget((0.003, 0.01), 4, 120.0, SEARCH, RUNGS),
+    NOISY_DIGITS.name: Budget((0.003, 0.01), 4, 100.0, SEARCH, RUNGS),
     NOISY_IMAGES.name: Budget((0.0003, 0.001), 2, 50.0, SEARCH, IMAGE_RUNGS),
 }
 QUICK = 5.0  # seconds
