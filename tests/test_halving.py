@@ -100,9 +100,30 @@ def test_batches_add_up():
 
 def test_only_the_last_trainings_count():
     """All of a long search's later candidates are better than its first, which therefore would stop none of them."""
-    first = [outcome(1000 + i, (-1.0,) * 3) for i in range(2 * MEMORY)]
-    assert told(*first, *straight(MEMORY)) == told(*straight(MEMORY))
-    assert told(*first, *straight(MEMORY // 2), factor=2) == (0.0, MEMORY / 4)
+    halving = Halving((10,), 2.0, "accuracy", True)
+    first, later = [outcome(i, (-1.0,)) for i in range(MEMORY)], straight(MEMORY)
+    halving.tell(first)
+    halving.tell(later[: MEMORY // 2])
+    assert halving.thresholds() == (-1.0,)  # a third of what it remembers is better
+    halving.tell(later[MEMORY // 2 :])
+    assert halving.thresholds() == (MEMORY / 2,)
+
+
+def test_a_batch_is_remembered_whole():
+    """However many it holds: which of its trainings came last may depend on timing."""
+    halving, batch = Halving((10,), 2.0, "accuracy", True), straight(3 * MEMORY)
+    halving.tell(batch)
+    halving.tell(reversed(batch))
+    assert halving.thresholds() == told(*batch, rungs=(10,), factor=2)
+
+
+def test_its_memory_does_not_grow():
+    halving = Halving((10,), 2.0, "accuracy", True)
+    for each in straight(3 * MEMORY):
+        halving.tell([each])
+    assert sum(map(len, halving._batches)) == MEMORY
+    assert halving.told == 3 * MEMORY
+    assert halving.thresholds() == (2.5 * MEMORY,)
 
 
 def test_trainings_told_are_counted_by_learning_rate():

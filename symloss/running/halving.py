@@ -12,15 +12,16 @@ from statistics import fmean
 from symloss.language.candidate import Outcome
 
 LEAST = 20  # trainings measured at a rung before it stops anybody: a quantile of fewer is a matter of luck
-MEMORY = 512  # of the last trainings: all later ones are better than what a long search began with, and would go on
+MEMORY = 512  # trainings: a long search's later ones are all better than what it began with, and would all go on
 
 
 class Halving:
     """Learns from told outcomes how good a learning rate must be at each rung to train on.
 
-    A training here is a candidate at a learning rate, its score the mean over the seeds. Of the last `MEMORY` trainings
-    told, the best share 1 / factor at the first rung goes on; of these the best share 1 / factor at the second, and so
-    on. The threshold of a rung is the score of the last that goes on. Duplicates were not trained and do not count.
+    A training here is a candidate at a learning rate, its score the mean over the seeds. Of the trainings of
+    the last batches, as many as make `MEMORY`, the best share 1 / factor at the first rung goes on; of these the best
+    share 1 / factor at the second, and so on. The threshold of a rung is the score of the last that goes on. Duplicates
+    were not trained and do not count.
 
     Args:
         rungs: steps, increasing, without the last step of a whole training.
@@ -44,7 +45,8 @@ class Halving:
         self._metric = metric
         self._sign = 1 if maximise else -1
         self.told = 0
-        self._trainings = deque[tuple[float, ...]](maxlen=MEMORY)  # scores at rungs that were reached; higher is better
+        self._batches = deque[list[tuple[float, ...]]]()  # scores at the rungs that were reached; higher is better
+        self._known = 0
 
     @property
     def decides(self) -> bool:
@@ -52,18 +54,22 @@ class Halving:
         return bool(self._rungs) and self._factor != 1
 
     def tell(self, outcomes: Iterable[Outcome]) -> None:
-        """Take the outcomes of a finished batch."""
-        for outcome in outcomes if self.decides else ():
-            scores = self._scores(outcome)
-            self.told += len(scores)
-            self._trainings += scores
+        """Take the outcomes of a finished batch, and forget whole batches alone: within one, order means nothing."""
+        batch = [scores for outcome in outcomes for scores in self._scores(outcome)] if self.decides else []
+        if not batch:
+            return
+        self._batches.append(batch)
+        self.told += len(batch)
+        self._known += len(batch)
+        while self._known - len(self._batches[0]) >= MEMORY:
+            self._known -= len(self._batches.popleft())
 
     def thresholds(self) -> tuple[float | None, ...]:
         """Return each rung's threshold in the metric's own units, None where too little is known; () to stop nobody."""
         if not self.decides:
             return ()
         found: list[float | None] = []
-        going_on = list(self._trainings)
+        going_on = [scores for batch in self._batches for scores in batch]
         for rung in range(len(self._rungs)):
             here = sorted((scores for scores in going_on if len(scores) > rung), key=lambda s: s[rung], reverse=True)
             last = here[math.ceil(len(here) / self._factor) - 1][rung] if len(here) >= LEAST else None
