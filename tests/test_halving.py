@@ -99,7 +99,7 @@ def test_batches_add_up():
 
 
 def test_only_the_last_trainings_count():
-    """All of a long search's later candidates are better than its first, which therefore would stop none of them."""
+    """A long search's later candidates are better than its first, by which fewer of them would be stopped."""
     halving = Halving((10,), 2.0, "accuracy", True)
     first, later = [outcome(i, (-1.0,)) for i in range(MEMORY)], straight(MEMORY)
     halving.tell(first)

@@ -12,7 +12,7 @@ from statistics import fmean
 from symloss.language.candidate import Outcome
 
 LEAST = 20  # trainings measured at a rung before it stops anybody: a quantile of fewer is a matter of luck
-MEMORY = 512  # trainings: a long search's later ones are all better than what it began with, and would all go on
+MEMORY = 512  # trainings: a long search's later ones are better than what it began with, so fewer would be stopped
 
 
 class Halving:
