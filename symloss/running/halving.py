@@ -29,9 +29,6 @@ class Halving:
         metric: by which candidates are judged.
         maximise: whether more of it is better.
 
-    Attributes:
-        told: how many trainings it was told.
-
     Example:
         >>> halving = Halving((50,), 3, "accuracy", maximise=True)
         >>> halving.tell(outcomes)
@@ -44,9 +41,7 @@ class Halving:
         self._factor = factor
         self._metric = metric
         self._sign = 1 if maximise else -1
-        self.told = 0
         self._batches = deque[list[tuple[float, ...]]]()  # scores at the rungs that were reached; higher is better
-        self._known = 0
 
     @property
     def decides(self) -> bool:
@@ -59,10 +54,8 @@ class Halving:
         if not batch:
             return
         self._batches.append(batch)
-        self.told += len(batch)
-        self._known += len(batch)
-        while self._known - len(self._batches[0]) >= MEMORY:
-            self._known -= len(self._batches.popleft())
+        while sum(map(len, self._batches)) - len(self._batches[0]) >= MEMORY:
+            self._batches.popleft()
 
     def thresholds(self) -> tuple[float | None, ...]:
         """Return each rung's threshold in the metric's own units, None where too little is known; () to stop nobody."""

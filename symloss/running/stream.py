@@ -61,7 +61,6 @@ class Stream:
         self._cohort = experiment.budget.cohort
         self._cutter = plan_jobs(experiment, session.stacking)
         self._halving = plan_halving(experiment, session.work.task)
-        self._heard = -1  # trainings that the thresholds were told of, when they were last taken
         self._screen = Screen()
         self._recall = Recall(self._store, self._search, self._screen, self._halving, verbatim=True)
         self._ledger = Ledger(session, ending, self._recall, by_generations=True)
@@ -155,10 +154,8 @@ class Stream:
         return flight, left
 
     def _cut(self, left: Sequence[Candidate]) -> list[Job]:
-        if self._halving.told > self._heard:
-            plan = replace(self._cutter.plan, thresholds=self._halving.thresholds())
-            self._cutter, self._heard = replace(self._cutter, plan=plan), self._halving.told
-        return self._cutter(left)
+        plan = replace(self._cutter.plan, thresholds=self._halving.thresholds())
+        return replace(self._cutter, plan=plan)(left)
 
     def _tell(self, flights: Sequence[Flight]) -> None:
         for flight in self.flights.landing(flights):
