@@ -7,7 +7,7 @@ from symloss.judging.batches import load
 from symloss.judging.feed import Feed
 from symloss.judging.kernel import lay_out
 from symloss.judging.plan import Plan
-from symloss.judging.soundness import silencing
+from symloss.judging.soundness import finite, silencing
 from symloss.judging.tasks import make_task
 from symloss.language.slots import SLOTS
 
@@ -50,3 +50,13 @@ def test_an_unsound_member_ends_and_has_no_gradient(compiled: bool, monkeypatch:
     assert alive.tolist() == [[True, False, False], [False, True, False]]
     assert torch.equal(gradients.isnan().all(-1).all(-1), alive)
     assert not gradients[~alive].any()
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 7), (2, 3)])
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
+def test_one_number_of_a_member_that_is_not_finite_is_found(shape: tuple[int, ...], wrong: float) -> None:
+    values = torch.full(shape, torch.finfo(torch.float32).max)
+    values[1] *= -1
+    assert finite(values).all()
+    values.view(2, 3, -1)[1, 2, -1] = wrong
+    assert finite(values).tolist() == [[True, True, True], [True, True, False]]

@@ -316,6 +316,25 @@ class Follower(nn.Module):
         return self.layer(x - self.norm.running_mean)
 
 
+class Tempered(nn.Module):
+    """A model with a parameter that is a single number."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.heat = nn.Linear(6, 3), nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x):
+        return self.layer(x) * self.heat
+
+
+def test_a_parameter_may_be_a_single_number():
+    task, plan = blobs(model=Tempered), Plan(60, (0.01,), (0, 1), stack="stacked")
+    (stacked,) = train_cohort(compiled("-t*log(p)"), task, plan)
+    (single,) = train_cohort(compiled("-t*log(p)"), task, replace(plan, stack="single"))
+    for key, measured in values(stacked).items():
+        assert measured["nll"] == pytest.approx(values(single)[key]["nll"], rel=1e-4)
+
+
 def test_buffers_are_the_same_alone_and_in_company():
     task = blobs(model=Follower)
     plan = Plan(12, (0.01,), (0,), rungs=(6, 12), stack="stacked")

@@ -24,6 +24,7 @@ from symloss.judging.kernel import Function
 from symloss.judging.memory import candidates_per_stack
 from symloss.judging.plan import Leg, Plan, Trained
 from symloss.judging.rungs import Cut, Record, cut_in_words, cuts, mean_score, measure, member_model
+from symloss.judging.soundness import finite
 from symloss.judging.stack import Column, Stack, start
 from symloss.judging.tasks.task import Task
 from symloss.language.candidate import Measurement, State
@@ -186,7 +187,7 @@ def sweep(training: Training) -> None:
     """Let learning rates leave at which a seed is not finite any more; candidates that have no other have failed."""
     stack = training.stack
     for value in stack.parameters.values():
-        stack.alive &= value.detach().isfinite().flatten(2).all(-1)
+        stack.alive &= finite(value.detach())
     sound = stack.alive.all(0).cpu()
     stopped = {column.candidate for column in training.stopped}
     for candidate, columns in stack.spans().items():
