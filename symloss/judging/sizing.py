@@ -20,9 +20,8 @@ from symloss.judging.stack import start
 from symloss.judging.tasks.task import Task
 from symloss.judging.train import Training, take_step, train_together
 
-NEAR = 1.05  # times the least time per candidate that a smaller stack may take: a difference below that is chance
+NEAR = 1.01  # times the least time per candidate that a smaller stack may take: a difference below that is chance
 LONG = 0.25  # seconds of one trial, beyond which no larger stack is tried
-ENOUGH = 2  # larger stacks in a row that change nothing, after which none is tried: each takes as long as all before
 STEPS = 3
 
 Clock = Callable[[Callable[[], object]], float]
@@ -75,8 +74,7 @@ def _times(function: Function, task: Task, plan: Plan, limit: int, clock: Clock)
         training = Training(functions, task, data, start(functions, task, trial, stacked=True))
         long = clock(partial(_take_steps, training))
         times[width] = long / STEPS / width
-        choice = _choice(times)
-        if long > LONG or sum(each > choice for each in times) == ENOUGH:
+        if long > LONG or _choice(times) != width:  # a larger one would take as long as all before to change nothing
             break
     return times
 
