@@ -20,6 +20,7 @@ from symloss.language.slots import SLOTS
 from symloss.language.zoo import zoo
 
 SLOWER = 2.0  # how much slower per training stacking must be before a cohort trains one by one: clearly, not by chance
+TIMES = 6  # a call is timed: sizes of stacks differ by a few per cent, and so do three times of one size
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,12 @@ def sound(trained: Trained) -> Trained:
 
 
 def seconds_of(call: Callable[[], object]) -> float:
-    """Return the shortest of three times that a call takes, after one to warm up.
+    """Return the shortest of a few times that a call takes, after one to warm up.
 
     It is this process's own time: what else the machine does must not decide.
     """
     times = []
-    for _ in range(4):
+    for _ in range(1 + TIMES):
         started = now()
         call()
         times.append(now() - started)
