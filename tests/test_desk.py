@@ -57,6 +57,12 @@ def test_what_wrote_into_the_data_is_unfinished_and_the_next_job_has_the_data_of
     assert after.judged[0].outcome.measurements == before.judged[0].outcome.measurements
 
 
+def test_what_was_made_already_is_taken_unless_it_runs_a_users_code() -> None:
+    for spec, taken in ((DIGITS, True), (EVIL, False)):
+        made = make_task(spec)
+        assert (Desk(spec, made).task is made) == taken
+
+
 def test_data_are_looked_at_only_where_code_is_not_symlosss_own() -> None:
     assert runs_own_code(EVIL)
     assert not runs_own_code(DIGITS)

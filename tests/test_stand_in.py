@@ -14,6 +14,7 @@ from symloss.judging.drain import never
 from symloss.judging.evaluate import Job
 from symloss.judging.plan import Plan, Trained
 from symloss.judging.stand_in import StandIn, is_harmless
+from symloss.judging.tasks import make_task
 from symloss.language.candidate import State
 from tests.test_pool import COHORTS, DIGITS, EVIL, Clock, jobs
 
@@ -141,13 +142,21 @@ def test_a_users_own_code_waits_for_a_worker(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_task_is_made_once_for_batch_after_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    monkeypatch.setattr(stand_in, "Desk", lambda spec: made.append(spec) or Desk(spec))
+    monkeypatch.setattr(stand_in, "Desk", lambda spec, task: made.append(spec) or Desk(spec, task))
     one = StandIn(DIGITS, never)
     for batch in (COHORTS[:1], COHORTS[1:]):
         assert numbers(job for job, _ in one.run(batch, never)) == numbers(batch)
     assert made == [DIGITS]
     monkeypatch.setitem(plugins._ADOPTED, ("operators", "own"), None)  # type: ignore[misc]
     assert list(one.run(COHORTS, never)) == []
+
+
+def test_a_task_that_is_expected_is_not_made_again() -> None:
+    one, made = StandIn(DIGITS, never), make_task(DIGITS)
+    one.expect(made)
+    assert numbers(job for job, _ in one.run(COHORTS, never)) == numbers(COHORTS)
+    assert one._desk is not None
+    assert one._desk.task is made
 
 
 def test_so_does_what_a_package_has_added(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from symloss.judging.batches import forget
 from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.evaluate import Job, Report, judge
 from symloss.judging.plan import Plan
@@ -23,14 +24,15 @@ class Desk:
     Args:
         spec: as `make_task` reads it. Where it runs code that is not symloss's own, the data are looked at after each
             job; formulas alone cannot reach them.
+        made: what was made of it already, which is taken where it runs no such code.
 
     Raises:
         ExperimentError: the task cannot be made.
     """
 
-    def __init__(self, spec: Mapping[str, Any]) -> None:
+    def __init__(self, spec: Mapping[str, Any], made: Task | None = None) -> None:
         self._spec = dict(spec)
-        self._lay()
+        self._lay(made)
         warm_up(self.task)
 
     def judge(self, job: Job, stop: Stop = never) -> Report:
@@ -47,14 +49,17 @@ class Desk:
         return Report((), SPOILT, State.CRASHED) if self._cleared() else report
 
     def _cleared(self) -> bool:
-        """Make the task anew where its data were written into."""
-        if self._seal is None or not self._seal.broken():
+        """Let go of what a user's code may have written into; make the task anew where its data were."""
+        if self._seal is None:
+            return False
+        forget(self.task)
+        if not self._seal.broken():
             return False
         self._lay()
         return True
 
-    def _lay(self) -> None:
-        self.task = make_task(self._spec)
+    def _lay(self, made: Task | None = None) -> None:
+        self.task = make_task(self._spec) if made is None or runs_own_code(self._spec) else made
         self._seal = Seal(self.task) if runs_own_code(self._spec) else None
 
 

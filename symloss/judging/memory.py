@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from symloss.judging.batches import EARLY
 from symloss.judging.optimisers import OPTIMISERS
 from symloss.judging.plan import Plan
 from symloss.judging.tasks.task import Task
@@ -44,7 +45,9 @@ def bytes_of_judged(task: Task, plan: Plan) -> int:
     """Return how many bytes the inputs of the judged part take, which all models of a seed share."""
     if plan.measure == ("test",):
         return 0  # it is the task's own
-    return len(plan.seeds) * need_of(task, plan).judged * size_of(task.x[:1])
+    judged = need_of(task, plan).judged
+    sample = EARLY if judged > EARLY else 0
+    return len(plan.seeds) * (judged + sample) * size_of(task.x[:1])
 
 
 def need_of(task: Task, plan: Plan) -> Need:

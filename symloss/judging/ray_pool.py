@@ -104,6 +104,8 @@ class RayPool:
     def expect(self, task: Task) -> None:
         """See Pool.expect."""
         self._data = data_digest(task)
+        if self._stand_in is not None:
+            self._stand_in.expect(task)
 
     def facts(self) -> dict[str, Any]:
         """See Pool.facts."""

@@ -53,13 +53,18 @@ class Cut(NamedTuple):
 
 
 def measure(stack: Stack, functions: Sequence[Function], task: Task, data: Data, step: int, fails: Failures) -> Record:
-    """Compute every metric for every member; a metric that is not finite ends its member."""
+    """Compute every metric for every member; a metric that is not finite ends its member.
+
+    Args:
+        data: whose judged part is looked at, before the last of the plan's steps a sample of it.
+    """
+    x, y = (data.judged_x, data.judged_y) if step == data.rows.shape[1] else data.early
     stack.model.eval()
     with torch.no_grad():
-        chunks = torch.split(data.judged_x, ROWS, dim=1)
+        chunks = torch.split(x, ROWS, dim=1)
         outputs = torch.cat([predict(stack, functions, task.slot, x, fails) for x in chunks], dim=2)
         place = f"task '{task.name}'"
-        values = {metric.name: apply(place, metric, outputs, data.judged_y) for metric in task.metrics}
+        values = {metric.name: apply(place, metric, outputs, y) for metric in task.metrics}
         for value in (*values.values(), outputs.flatten(2).sum(-1)):
             stack.alive &= value.isfinite()
     stack.model.train()

@@ -21,6 +21,7 @@ from symloss.language.zoo import zoo
 
 SLOWER = 2.0  # how much slower per training stacking must be before a cohort trains one by one: clearly, not by chance
 TIMES = 6  # a call is timed: sizes of stacks differ by a few per cent, and so do three times of one size
+LONG = 0.2  # seconds of one call's times, after which it is timed no more
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ def seconds_of(call: Callable[[], object]) -> float:
 
     It is this process's own time: what else the machine does must not decide.
     """
-    times = []
-    for _ in range(1 + TIMES):
+    times: list[float] = []
+    while len(times) < 2 or (len(times) <= TIMES and sum(times) < LONG):
         started = now()
         call()
         times.append(now() - started)

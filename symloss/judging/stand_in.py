@@ -16,6 +16,7 @@ from symloss.judging.drain import PAUSE, Drain, LeftUndoneError, Stop
 from symloss.judging.evaluate import Job, Judged
 from symloss.judging.pool import Finished
 from symloss.judging.tasks import runs_own_code
+from symloss.judging.tasks.task import Task
 from symloss.judging.threads import one_thread
 from symloss.language.candidate import State
 
@@ -38,6 +39,11 @@ class StandIn:
         self._spec = spec
         self._relieved, self._next = relieved, 0.0
         self._desk: Desk | None = None
+        self._made: Task | None = None
+
+    def expect(self, task: Task) -> None:
+        """Take what was made of the spec already: to make it anew may take seconds."""
+        self._made = task
 
     def run(self, jobs: Iterable[Job], stop: Stop) -> Iterator[Finished]:
         """Judge job after job; what is at work when somebody else is ready, or fails as a whole or by time, is left."""
@@ -62,7 +68,7 @@ class StandIn:
             if not is_harmless(self._spec):
                 return None
             with one_thread():
-                self._desk = self._desk or Desk(self._spec)
+                self._desk = self._desk or Desk(self._spec, self._made)
         except Exception:  # the workers will say what is wrong with the task
             return None
         return self._desk
