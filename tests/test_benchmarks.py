@@ -91,7 +91,7 @@ def test_both_sides_of_a_pair_train_with_the_same_seeds(monkeypatch: pytest.Monk
     monkeypatch.setattr(searching.plain_search, "curve", curve)
     monkeypatch.setattr(searching, "search", search)
     case = SimpleNamespace(task={"name": "digits"}, steps=300, problem=lambda seed: seed)
-    found = searching.compare(case, searching.BUDGETS["noisy digits"], 2, seed=5)
+    found = searching.compare(case, searching.CASES[0][1], 2, seed=5)
     assert len(asked["plain"]) == 4
     assert asked["plain"] == asked["symloss"]
     assert (found["fitness"], found["plain"]["trained"], found["symloss"]["trained"]) == (0.5, 30, 20)
