@@ -5,7 +5,7 @@ Images are the digits enlarged, for what a training costs; Fashion-MNIST, where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from benchmarks.survivors import survivors
 from symloss.judging.free_outputs import stuck
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.datafiles import directory
+from symloss.judging.tasks.task import Split, Task
 from symloss.language.formula import Formula
 
 
@@ -36,10 +37,12 @@ class Case:
     batch: int
     steps: int
 
-    def problem(self, seed: int = 0) -> Problem:
-        """Return the same data and model for the plain loop."""
+    def problems(self, seeds: Iterable[int] = (0,)) -> list[Problem]:
+        """Return the same data and model for the plain loop, a problem for each seed."""
         task = make_task(self.task)
-        split = task.split(seed)
+        return [self._problem(task, task.split(seed)) for seed in seeds]
+
+    def _problem(self, task: Task, split: Split) -> Problem:
         train, valid = (task.x[split.train_index], split.train_y), (task.x[split.valid_index], split.valid_y)
         return Problem(train, valid, self.sizes, self.optimiser, self.rate, self.batch, self.steps)
 

@@ -84,7 +84,7 @@ def compare(case: Case, workers: int, theirs: int, ours: int, rounds: int) -> di
     pool = make_pool(workers, case.task)
     taken: dict[str, list[float]] = {"plain": [], "symloss": []}
     try:
-        with plain.workers([case.problem()], workers) as train:
+        with plain.workers(case.problems(), workers) as train:
             warm_up(pool, candidates[: 2 * workers], plan)
             for _ in range(rounds):
                 rate, slow = rates(

@@ -90,9 +90,19 @@ def test_both_sides_of_a_pair_train_with_the_same_seeds(monkeypatch: pytest.Monk
     monkeypatch.setattr(searching.plain, "workers", workers)
     monkeypatch.setattr(searching.plain_search, "curve", curve)
     monkeypatch.setattr(searching, "search", search)
-    case = SimpleNamespace(task={"name": "digits"}, steps=300, problem=lambda seed: seed)
-    found = searching.compare(case, searching.CASES[0][1], 2, seed=5)
+    case = SimpleNamespace(task={"name": "digits"}, steps=300, problems=list)
+    found = searching.compare(case, searching.DIGIT_BUDGET, 2, seed=5)
     assert len(asked["plain"]) == 4
     assert asked["plain"] == asked["symloss"]
     assert (found["fitness"], found["plain"]["trained"], found["symloss"]["trained"]) == (0.5, 30, 20)
     assert found["ratio"] == found["plain"]["seconds"] / found["symloss"]["seconds"] > 1
+
+
+def test_searches_are_on_fashion_mnist_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def names(enlarged: bool) -> list[str]:
+        return [case.task.get("name", "") for case, _ in searching.chosen(enlarged)]
+
+    for there, task in ((True, {"name": "fashion_mnist"}), (False, {})):
+        monkeypatch.setattr(searching, "NOISY_FASHION", SimpleNamespace(task=task))
+        assert names(False) == ["digits", "fashion_mnist" if there else "digits28"]
+        assert names(True) == ["digits", "digits28", *["fashion_mnist"] * there]

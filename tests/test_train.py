@@ -304,6 +304,15 @@ def test_what_cannot_be_stacked_trains_one_by_one(changes):
     assert [values(one) for one in first] == [values(one) for one in again]
 
 
+def test_draws_of_a_users_own_are_the_same_for_each_candidate_that_trains_alone():
+    def alter(x, y, generator):
+        return x, torch.where(torch.rand(len(y)) < 0.2, 0, y)
+
+    task = blobs(**DROPOUT, alter=alter)
+    one, other = train_cohort(compiled(*TEXTS[:1] * 2), task, Plan(10, (0.01,), (3,), stack="single"))
+    assert values(one) == values(other)
+
+
 class Follower(nn.Module):
     """A linear model of inputs shifted by their running mean: its buffers change what it computes."""
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symloss.errors import ExperimentError
-from symloss.judging.batches import Data, load
+from symloss.judging.batches import Data, draw, load
 from symloss.judging.cuda_graph import counted, replayed
 from symloss.judging.drain import LeftUndoneError, Stop, never
 from symloss.judging.draws import Draws
@@ -315,7 +315,7 @@ class Singly:
         for seed, own in zip(self._plan.seeds, draws, strict=True):
             plan = replace(self._plan, seeds=(seed,))
             with own.used():
-                data = load(self._task, plan)
+                data = draw(self._task, plan)  # anew for each: what `alter` draws from torch's own source is part of it
                 stack = start([self._function], self._task, plan, stacked=False)
             self._turns.append((Training([self._function], self._task, data, stack), plan, own))
         return self._turns
