@@ -1,4 +1,4 @@
-"""The rows of every training step and the part that is judged, drawn for all seeds of a plan.
+"""The rows of every training step and the part that is judged, drawn for all seeds of a plan and kept for the next job.
 
 Every draw comes from the seed of its training alone, so that results depend on nothing else.
 """
@@ -15,10 +15,9 @@ from symloss.judging.plan import Plan
 from symloss.judging.tasks.parts import groups_of, pick, share_out
 from symloss.judging.tasks.task import Split, Task, generator
 
-EARLY = (
-    2048  # rows of the judged part, of each seed, that rungs before the last look at: as many as docs/fidelity.md tried
-)
-FEW = 32  # rows of a class that these must hold, else all are looked at
+# Rows of each seed's judged part that rungs before the last look at, no fewer than docs/fidelity.md tried; and rows of
+# a class that these must hold, else all are looked at.
+EARLY, FEW = 2048, 32
 
 
 @dataclass(frozen=True)
@@ -108,24 +107,25 @@ def sampled(x: Tensor, y: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]
         y: `(seeds, 1, n)`.
 
     Returns:
-        The same of EARLY rows; all where there are no more, or where that would leave FEW of a class.
+        The same of EARLY rows; all where there are no more, or where that would leave fewer than FEW of a class.
     """
     if y.shape[-1] <= EARLY:
         return x, y
     parts = [_sample(targets[0].cpu(), generator(seed, "early")) for targets, seed in zip(y, seeds, strict=True)]
-    if any(not len(rows) for rows in parts):
+    rows = [part.to(x.device) for part in parts if part is not None]
+    if len(rows) < len(parts):
         return x, y
     return (
-        torch.stack([own[rows.to(x.device)] for own, rows in zip(x, parts, strict=True)]),
-        torch.stack([own[:, rows.to(y.device)] for own, rows in zip(y, parts, strict=True)]),
+        torch.stack([own[places] for own, places in zip(x, rows, strict=True)]),
+        torch.stack([own[:, places] for own, places in zip(y, rows, strict=True)]),
     )
 
 
-def _sample(y: Tensor, draws: torch.Generator) -> Tensor:
-    """Return the rows of a sample of targets `(n,)`; none where it would hold too few of a class."""
+def _sample(y: Tensor, draws: torch.Generator) -> Tensor | None:
+    """Return the rows of a sample of targets `(n,)`; None where it would hold too few of a class."""
     groups = groups_of(y)
     counts = share_out(EARLY, [float(len(group)) for group in groups])
-    return pick(groups, counts, draws) if min(counts) >= FEW else torch.empty(0, dtype=torch.int64)
+    return pick(groups, counts, draws) if min(counts) >= FEW else None
 
 
 def batches(rows: int, size: int, steps: int, draws: torch.Generator) -> Tensor:

@@ -54,8 +54,8 @@ class Budget:
         steps: optimiser steps of each training.
         learning_rates: every candidate trains at each, and is judged at its best one; None for the task's own.
         seeds: trainings per learning rate, each with weights, order, noise and split of its own.
-        rungs: steps below `steps` at which validation, or 2,048 rows of it, is measured, and hopeless learning rates are
-            stopped.
+        rungs: steps below `steps` at which validation, at most 2,048 rows of it, is measured, and hopeless learning
+            rates are stopped.
         reduction_factor: of all learning rates of all earlier candidates, the best one in so many go on at each rung;
             1 stops nobody; None for 2.
         rate_factor: of a candidate's own learning rates the best one in so many go on at each rung; 1 stops none.
