@@ -60,7 +60,7 @@ class SerialPool:
 
     def close(self) -> None:
         """Forget the task."""
-        self._desk = None
+        self._desk = self._made = None
 
 
 def judge_patiently(job: Job, desk: Desk, stop: Stop) -> list[Judged]:

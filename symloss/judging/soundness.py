@@ -30,6 +30,6 @@ def silencing(losses: Tensor, alive: Tensor, at_output: Tensor) -> Call:
 def finite(values: Tensor) -> Tensor:
     """Return `(seeds, columns)`, whether all of a member's numbers are finite, of `(seeds, columns, ...)`.
 
-    Zero times any other number is NaN: a product and a sum take a tenth of the time of `isfinite` and `all`.
+    Zero times a number that is not finite is NaN: a product and a sum take a tenth of the time of `isfinite` and `all`.
     """
     return (values.reshape(*values.shape[:2], -1) * 0).sum(-1) == 0
