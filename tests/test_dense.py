@@ -226,6 +226,55 @@ def test_a_call_is_bound_anew_to_other_tensors() -> None:
     assert [len(each) for each in made] == [1, 1, 2]
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("name", ["digits", "diabetes"])
+def test_a_listed_step_is_the_step_that_walks(
+    name: str, compiled: bool, optimiser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr("symloss.judging.passes.passes_on", lambda kind: None)
+    task = make_task({"name": name, "hidden": [16], "optimiser": optimiser})
+    plan = Plan(12, (0.01, 0.1), (0, 3))
+    texts = ["-t*log(p)", "(t - p)**2"] if task.slot == "classification" else ["(y - f)**2", "abs(y - f)"]
+    functions = [compile_loss(parse(text, task.slot)) for text in texts]
+    listed, walking = (Training(functions, task, load(task, plan), start(functions, task, plan, True)) for _ in "ab")
+    monkeypatch.setattr(walking.stack, "list_calls", lambda *_: None)
+    for step in range(1, 13):
+        take_step(listed, step)
+        take_step(walking, step)
+        assert listed.stack.listed is not None
+        assert walking.stack.listed is None
+        if step == 6:
+            listed.stack.keep([0, 3])
+            walking.stack.keep([0, 3])
+            assert listed.stack.listed is None
+    for parameter, value in walking.stack.parameters.items():
+        assert torch.equal(value, listed.stack.parameters[parameter]), parameter
+
+
+def test_calls_are_listed_where_they_are_all_of_a_step() -> None:
+    task, plan = make_task({"name": "digits", "hidden": [16]}), Plan(4, (0.01,), (0,))
+    taped, untaped = compile_loss(parse("-t*log(p)")), lambda p, t: -t * p.log()
+    for functions, does in (([taped, taped], True), ([taped, untaped], False), ([untaped], False)):
+        training = Training(functions, task, load(task, plan), start(functions, task, plan, True))
+        take_step(training, 1)
+        assert (training.stack.listed is not None) == does
+
+
+def test_calls_listed_for_one_feed_are_not_taken_for_another() -> None:
+    task, plan = make_task({"name": "digits", "hidden": [16]}), Plan(4, (0.01,), (0,))
+    functions = [compile_loss(parse("-t*log(p)"))]
+    one, turns = start(functions, task, plan, True), start(functions, task, plan, True)
+    alone = Training(functions, task, load(task, plan), one)
+    taking_turns = [Training(functions, task, load(task, plan), turns) for _ in range(2)]
+    for step in range(1, 5):
+        take_step(alone, step)
+        take_step(taking_turns[step % 2], step)
+    for name, value in one.parameters.items():
+        assert torch.equal(value, turns.parameters[name]), name
+
+
 def test_columns_that_leave_take_their_memory_with_them() -> None:
     task = make_task({"name": "digits", "hidden": [16]})
     plan = Plan(4, (0.01, 0.1), (0,))

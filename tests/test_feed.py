@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from symloss.judging.batches import load
-from symloss.judging.feed import Feed
+from symloss.judging.feed import Feed, picking
 from symloss.judging.kernel import lay_out
 from symloss.judging.plan import Plan
 from symloss.judging.soundness import finite, silencing
@@ -32,6 +32,34 @@ def test_every_step_gets_its_own_rows_and_labels(name: str, ahead: int, monkeypa
         assert torch.equal(x, batch.x)
         assert torch.equal(y, batch.y)
         assert given is None
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 3), (1, 1, 5), (0,)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_rows_are_picked_whatever_they_are(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    source = torch.randn(9, *shape).to(dtype)
+    rows = torch.tensor([[8, 0, 3], [3, 1, 8]])
+    room = torch.full((3, *shape), -1).to(dtype)
+    pick = picking(source, rows, room)
+    for each in rows:
+        pick(each)
+        assert torch.equal(room, source[each])
+
+
+def test_not_a_number_is_picked_as_it_is() -> None:
+    source, room = torch.tensor([[torch.nan, 1.0], [torch.inf, -0.0]]), torch.zeros(2, 2)
+    rows = torch.tensor([1, 0])
+    picking(source, rows, room)(rows)
+    assert torch.equal(room.view(torch.int32), source[rows].view(torch.int32))
+
+
+@pytest.mark.parametrize("wrong", [-1, 9])
+def test_a_row_that_is_not_there_is_refused(wrong: int) -> None:
+    """Compiled code would read whatever lies there."""
+    rows = torch.tensor([0, wrong, 3])
+    pick = picking(torch.randn(9, 4), rows, torch.empty(3, 4))
+    with pytest.raises(IndexError, match="out of range"):
+        pick(rows)
 
 
 def test_formulas_inside_a_model_have_nothing_to_lay_out() -> None:

@@ -136,6 +136,10 @@ class DensePasses:
             call()
         return self._gradients
 
+    def bound(self) -> tuple[Sequence[Call], Sequence[Call]]:
+        """Return the calls of the last passes: forward, and backward."""
+        return self._forward, self._backward
+
     def _bind_forward(self, buffers: Mapping[str, Tensor], x: Tensor) -> None:
         self._x, self._at_output, self._forward, self._activations = x, None, [], []
         self._inputs = self._standardised(x, buffers).flatten(2)

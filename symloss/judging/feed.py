@@ -6,6 +6,7 @@ steps at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from symloss.judging.batches import Data
 from symloss.judging.kernel import lay_out
+from symloss.judging.passes import passes_for
 from symloss.judging.tasks.task import Task
 from symloss.language.slots import SLOTS
 
@@ -45,8 +47,8 @@ class Feed:
         self._data, self._width, self._link = data, task.width, SLOTS[task.slot].output_link
         seeds, self._steps, batch = data.rows.shape
         self._shape = seeds, batch, *data.x.shape[1:]
-        self._gathered = data.x.new_empty(seeds * batch, *data.x.shape[1:]) if reuses else None
-        self._x = self._gathered.view(self._shape) if self._gathered is not None else None
+        self._x = data.x.new_empty(self._shape) if reuses else None
+        self._pick = picking(data.x, data.rows, self._x.flatten(0, 1)) if self._x is not None else None
         self._first = 0
         self._ahead: list[tuple[Tensor, Tensor, Tensor | None]] = []  # rows, targets and what is given, step by step
 
@@ -56,8 +58,10 @@ class Feed:
         if not 0 <= number - self._first < len(self._ahead):
             self._look_ahead(number)
         rows, targets, given = self._ahead[number - self._first]
-        gathered = torch.index_select(self._data.x, 0, rows, out=self._gathered)
-        return Batch(gathered.view(self._shape) if self._x is None else self._x, targets, given)
+        if self._pick is None or self._x is None:
+            return Batch(self._data.x.index_select(0, rows).view(self._shape), targets, given)
+        self._pick(rows)
+        return Batch(self._x, targets, given)
 
     def batch_after(self, steps: Tensor) -> Batch:
         """Return the next batch after so many steps, `(1,)` on the device, which need not be known here."""
@@ -74,3 +78,18 @@ class Feed:
             given = lay_out(self._link, targets, self._width).unbind()
         self._first = number
         self._ahead = list(zip(rows.flatten(1).unbind(), targets.unsqueeze(2).unbind(), given, strict=True))
+
+
+def picking(source: Tensor, rows: Tensor, room: Tensor) -> Callable[[Tensor], object]:
+    """Return what copies some of these rows of a source `(n, ...)` to a room for as many."""
+    passes = passes_for(source)
+    # Compiled code checks no bounds, and looks at a row's first number.
+    if passes is not None and passes.pick_rows is not None and room.numel() and is_within(rows, len(source)):
+        return passes.pick_rows(source, room)
+    return lambda rows: torch.index_select(source, 0, rows, out=room)
+
+
+def is_within(rows: Tensor, count: int) -> bool:
+    """Whether all are numbers of rows, of so many."""
+    least, most = rows.aminmax()
+    return bool(least >= 0) and bool(most < count)

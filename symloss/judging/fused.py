@@ -145,6 +145,22 @@ def silence(losses: Any, alive: Any, gradients: Any) -> None:
                 gradients[seed, column] = _ZERO
 
 
+@cached
+def pick(source: Any, rows: Any, room: Any) -> Any:
+    """Copy rows `(rows,)` of `(n, numbers)` to `(rows, numbers)`, and return a sum that means nothing.
+
+    It looks at each row first, so that all that lie far away are on their way at once.
+    """
+    seen = _ZERO
+    for row in rows:
+        seen += source[row, 0]
+    for i in range(len(rows)):
+        own, there = room[i], source[rows[i]]
+        for k in range(len(own)):
+            own[k] = there[k]
+    return seen
+
+
 def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> Call:
     """See `passes.Passes`."""
     return partial(shift, activations.numpy(), biases.numpy(), relu)
@@ -158,6 +174,12 @@ def add_bias_turned(products: Tensor, biases: Tensor, activations: Tensor, relu:
 def end_unsound(losses: Tensor, alive: Tensor, at_output: Tensor) -> Call:
     """See `passes.Passes`."""
     return partial(silence, losses.numpy(), alive.numpy(), at_output.transpose(2, 3).numpy())
+
+
+def pick_rows(source: Tensor, room: Tensor) -> Callable[[Tensor], object]:
+    """See `passes.Passes`."""
+    array, target = (value.detach().flatten(1).numpy() for value in (source, room))
+    return lambda rows: pick(array, rows.numpy(), target)
 
 
 def sgd(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:

@@ -33,6 +33,7 @@ def add_bias(activations: Tensor, biases: Tensor, relu: bool) -> Call:
 
 add_bias_turned = None  # which side of a product the batch is on makes no difference there
 end_unsound = None
+pick_rows = None
 
 
 def sgd(parameter: Tensor, memories: Sequence[Tensor], rates: Tensor, clock: Clock) -> Step:

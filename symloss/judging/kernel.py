@@ -186,6 +186,17 @@ class CohortLoss:
                 losses[:, columns], gradients[:, columns] = self._walk(function, place.laid[:, columns], target)
         return losses, gradients
 
+    def bound(self, output: Tensor, given: Tensor | None) -> Run | None:
+        """Return what computes the losses of an output, whatever it says at each step, of targets laid out like this.
+
+        It does what `values_and_gradients` did with them last, in the same memory. None where that was not all: where
+        torch walked a function, or the output or the target had to be laid out.
+        """
+        place = self._place
+        if place is None or place.walked or not place.is_of(output) or not is_laid_out(given, output):
+            return None
+        return place.run
+
     def _placed(self, output: Tensor) -> Place:
         """Look at an output; the memory of the one before it is taken again where it fits."""
         assert output.shape[1] == sum(span.stop - span.start for span in self.spans), "compiled code checks no bounds"
@@ -226,7 +237,7 @@ class CohortLoss:
 
     def _laid_out(self, output: Tensor, target: Tensor, given: Tensor | None) -> Tensor:
         """Return the target as the interpreter reads it, which may have been laid out ahead."""
-        if given is not None and given.shape[2:] == (output.shape[3], output.shape[2]):
+        if given is not None and is_laid_out(given, output):
             return given
         assert self.slot.output_link is not None
         return lay_out(self.slot.output_link, target.expand(output.shape[0], 1, -1)[:, 0], output.shape[-1])
@@ -260,6 +271,11 @@ def _side_by_side(counts: Sequence[int]) -> list[slice]:
     """Return where each function's columns lie."""
     ends = list(accumulate(counts))
     return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+
+
+def is_laid_out(given: Tensor | None, output: Tensor) -> bool:
+    """Whether a target is laid out as the interpreter reads it beside an output."""
+    return given is not None and given.shape[2:] == (output.shape[3], output.shape[2])
 
 
 def lay_out(link: OutputLink, target: Tensor, width: int) -> Tensor:

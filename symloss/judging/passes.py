@@ -27,12 +27,15 @@ class Passes:
         add_bias_turned: of products `(seeds, batch, rows)`, biases `(seeds, rows)`, activations
             `(seeds, rows, batch)`, rectify too; from one memory to the other; None where turning gains nothing.
         end_unsound: see `soundness.silencing`; None where torch does it.
+        pick_rows: of a source `(n, ...)` and room for the rows `(rows, ...)` -> what fills it with the rows whose
+            numbers, in [0, n), it is called with; None where torch does it.
     """
 
     updates: Mapping[str, Update]
     add_bias: Callable[[Tensor, Tensor, bool], Call]
     add_bias_turned: Callable[[Tensor, Tensor, Tensor, bool], Call] | None
     end_unsound: Callable[[Tensor, Tensor, Tensor], Call] | None
+    pick_rows: Callable[[Tensor, Tensor], Callable[[Tensor], object]] | None
 
 
 def passes_for(value: Tensor) -> Passes | None:
@@ -50,4 +53,4 @@ def passes_on(kind: str) -> Passes | None:
         home = importlib.import_module(HOMES[kind])
     except ImportError:
         return None
-    return Passes(home.UPDATES, home.add_bias, home.add_bias_turned, home.end_unsound)
+    return Passes(home.UPDATES, home.add_bias, home.add_bias_turned, home.end_unsound, home.pick_rows)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from symloss.judging.bound import Bound
+from symloss.judging.bound import Bound, Listed
 from symloss.judging.dense import DensePasses, dense_layers
 from symloss.judging.kernel import CohortLoss, Function
 from symloss.judging.optimisers import OPTIMISERS
@@ -43,6 +43,7 @@ class Stack:
         stacked: whether members run together; otherwise there is one, and its model runs as it is.
         dense: passes of its own for a stack of perceptrons; other models run under vmap.
         silence: (losses, alive, gradients at the output) -> None, see `silencing`.
+        listed: the calls of a step, where it is nothing else; None before the first.
     """
 
     model: nn.Module
@@ -55,6 +56,7 @@ class Stack:
     stacked: bool
     dense: DensePasses | None = None
     silence: Bound = field(default_factory=lambda: Bound(silencing))
+    listed: Listed | None = None
 
     def spans(self) -> dict[int, slice]:
         """Return candidate -> where its columns lie, for the candidates still in the stack, in order."""
@@ -89,6 +91,24 @@ class Stack:
         values = torch.autograd.grad(output, leaves, arriving, materialize_grads=True, allow_unused=True)
         return dict(zip(self.parameters, values, strict=True))
 
+    def list_calls(self, x: Tensor, output: Tensor, given: Tensor | None, gradients: Mapping[str, Tensor]) -> None:
+        """List the calls of a step as it was just taken, where on the processor the next ones are the same.
+
+        Args:
+            x: its inputs.
+            output: that it gave.
+            given: target as the losses saw it, see `feed.Batch`.
+            gradients: that it came to.
+        """
+        dense, silence, stepper = self.dense, self.silence.call, self.stepper
+        if dense is None or silence is None or not isinstance(stepper, StackedStepper) or output.device.type != "cpu":
+            return
+        losses = self.losses.bound(output, given)
+        if losses is not None:
+            forward, backward = dense.bound()
+            steps = stepper.bound(self.parameters, gradients)
+            self.listed = Listed(x, forward, losses, [silence, *backward, *steps])
+
     def run(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor, *rest: Any) -> Tensor:
         """Run members' models on inputs `(seeds, batch, ...)` -> `(seeds, columns, batch, outputs)`."""
 
@@ -112,6 +132,7 @@ class Stack:
 
     def keep(self, places: Sequence[int]) -> None:
         """Drop all columns but those at these places, which ascend."""
+        self.listed = None  # first: what is bound would keep all that is let go
         kept = torch.tensor(places, dtype=torch.int64).to(self.alive.device)
         left = Counter(self.columns[place].candidate for place in places)
         self.losses.keep([left[candidate] for candidate in self.spans()])

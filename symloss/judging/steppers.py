@@ -1,11 +1,13 @@
 """What takes optimiser steps on a stack: all members at once by a rule, or one by a torch optimiser of the user's."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from symloss.judging.bound import Call
 from symloss.judging.optimisers import Clock, Optimiser, Step
 from symloss.judging.passes import passes_for
 
@@ -43,19 +45,22 @@ class StackedStepper:
     def step(self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> None:
         """Change the parameters in place."""
         self.clock.tick()
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                seen, step = self._steps.get(name, (None, None))
-                if seen is not parameter or step is None:
-                    step = self._step_of(name, parameter)
-                step(gradients[name].contiguous())
+        for name, parameter in parameters.items():
+            self._step_of(name, parameter)(gradients[name].contiguous())
+
+    def bound(self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> list[Call]:
+        """Return the calls of a step on gradients that come in the same memory at every step, contiguous."""
+        steps = [partial(self._step_of(name, value), gradients[name]) for name, value in parameters.items()]
+        return [self.clock.tick, *steps]
 
     def _step_of(self, name: str, parameter: Tensor) -> Step:
-        # Which code runs must depend on the parameter alone: the two round differently.
-        passes = passes_for(parameter)
-        update = passes.updates[self._optimiser.name] if passes else self._optimiser.update
-        step = update(parameter, self._memories[name], self._rates, self.clock)
-        self._steps[name] = parameter, step
+        seen, step = self._steps.get(name, (None, None))
+        if seen is not parameter or step is None:
+            # Which code runs must depend on the parameter alone: the two round differently.
+            passes = passes_for(parameter)
+            update = passes.updates[self._optimiser.name] if passes else self._optimiser.update
+            step = update(parameter.detach(), self._memories[name], self._rates, self.clock)
+            self._steps[name] = parameter, step
         return step
 
     def keep(self, columns: Tensor) -> None:

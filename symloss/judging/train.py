@@ -140,7 +140,11 @@ def take_step(training: Training, step: int | None) -> None:
     """Take a step; without its number it is the one that the device has counted up to, and nothing is asked of here."""
     stack, feed = training.stack, training.feed
     batch = feed.batch(step) if step is not None else feed.batch_after(counted(stack))
-    stack.stepper.step(stack.parameters, differentiate(training, batch))
+    listed = stack.listed
+    if listed is not None and listed.x is batch.x and batch.given is not None:
+        listed(batch.given)
+    else:
+        stack.stepper.step(stack.parameters, differentiate(training, batch))
 
 
 def differentiate(training: Training, batch: Batch) -> Mapping[str, Tensor]:
@@ -159,7 +163,9 @@ def through_output(stack: Stack, batch: Batch, failures: Failures) -> Mapping[st
 
     losses, at_output = stack.losses.values_and_gradients(output, batch.y, guard, batch.given)
     stack.silence(losses, stack.alive, at_output)
-    return stack.backward(output, at_output)
+    gradients = stack.backward(output, at_output)
+    stack.list_calls(batch.x, output, batch.given, gradients)
+    return gradients
 
 
 def through_model(training: Training, x: Tensor, y: Tensor) -> dict[str, Tensor]:
