@@ -228,9 +228,10 @@ def test_a_call_is_bound_anew_to_other_tensors() -> None:
 
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("near", [4, 3, 1])
 @pytest.mark.parametrize("name", ["digits", "diabetes"])
 def test_a_listed_step_is_the_step_that_walks(
-    name: str, compiled: bool, optimiser: str, monkeypatch: pytest.MonkeyPatch
+    name: str, near: int, compiled: bool, optimiser: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiled:
         monkeypatch.setattr("symloss.judging.passes.passes_on", lambda kind: None)
@@ -238,6 +239,8 @@ def test_a_listed_step_is_the_step_that_walks(
     plan = Plan(12, (0.01, 0.1), (0, 3))
     texts = ["-t*log(p)", "(t - p)**2"] if task.slot == "classification" else ["(y - f)**2", "abs(y - f)"]
     functions = [compile_loss(parse(text, task.slot)) for text in texts]
+    monkeypatch.setattr("symloss.judging.dense.PART", near * task.x.shape[1] * 16 * len(plan.seeds))
+    parted = {(4, 4): [], (4, 3): [2, 2], (4, 1): [1, 1, 1, 1], (2, 4): [], (2, 3): [], (2, 1): [1, 1]}
     listed, walking = (Training(functions, task, load(task, plan), start(functions, task, plan, True)) for _ in "ab")
     monkeypatch.setattr(walking.stack, "list_calls", lambda *_: None)
     for step in range(1, 13):
@@ -245,6 +248,8 @@ def test_a_listed_step_is_the_step_that_walks(
         take_step(walking, step)
         assert listed.stack.listed is not None
         assert walking.stack.listed is None
+        left, parts = len(listed.stack.columns), listed.stack.dense.bound().parts.values()
+        assert [len(range(left)[each.columns]) for part in parts for each in part] == parted[left, near]
         if step == 6:
             listed.stack.keep([0, 3])
             walking.stack.keep([0, 3])

@@ -1,7 +1,8 @@
 """The size of stacks: the smallest that is nearly the quickest, within the memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -22,14 +23,19 @@ LOSS = compile_loss(parse("-t*log(p)", "classification"))
 PLAN = Plan(10, (0.003, 0.01), (0, 1), stack="stacked")
 
 
-def clock(*per_candidate: float) -> Callable[[Callable[[], object]], float]:
-    """Pretend that a step of one candidate takes so long in stacks of 1, 2, 4, ... candidates."""
-    widths: Iterator[tuple[int, float]] = iter((2**n, time) for n, time in enumerate(per_candidate))
+def clock(*per_candidate: float) -> Callable[[Any], float]:
+    """Pretend that a step of one candidate takes so long in stacks of 1, 2, 4, ... candidates, however often asked."""
+    return slowed(per_candidate)
 
-    def seconds(call: Callable[[], object]) -> float:
+
+def slowed(per_candidate: tuple[float, ...], delays: Iterable[float] = ()) -> Callable[[Any], float]:
+    """Pretend the same on a machine that is so many times slower at each measurement."""
+    delay = chain(delays, repeat(1.0))
+
+    def seconds(call: Any) -> float:
         call()
-        width, time = next(widths)
-        return width * time * STEPS
+        width = len(call.args[0].functions)
+        return width * per_candidate[(width - 1).bit_length()] * next(delay) * STEPS
 
     return seconds
 
@@ -56,6 +62,12 @@ def test_the_smallest_that_is_nearly_the_quickest(digits: Any, times: tuple[floa
 )
 def test_larger_stacks_are_tried_as_long_as_they_gain(digits: Any, times: tuple[float, ...], candidates: int) -> None:
     assert choose_size(LOSS, digits, PLAN, 16, clock(*times)).members == candidates * 4  # the clock has no more to give
+
+
+@pytest.mark.parametrize("delays", [(), (1.0, 1.4), (1.4, 1.0, 1.0), (1.0, 1.0, 1.4, 1.4)])
+def test_what_slows_the_machine_for_a_moment_does_not_decide(digits: Any, delays: tuple[float, ...]) -> None:
+    size = choose_size(LOSS, digits, PLAN, 8, slowed((0.0020, 0.0017, 0.0015, 0.0015), delays))
+    assert size.members == 4 * 4
 
 
 def test_slow_trials_are_not_made_larger(digits: Any) -> None:

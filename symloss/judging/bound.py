@@ -43,6 +43,21 @@ class Listed:
             call()
 
 
+@dataclass(frozen=True)
+class Part:
+    """A parameter's gradient of some columns, which is used before the next columns' is computed: it is still near.
+
+    Args:
+        columns: whose gradient it is.
+        gradient: `(seeds, those columns, ...)`, in memory that the next part may write into again.
+        call: computes it.
+    """
+
+    columns: slice
+    gradient: Tensor
+    call: Call
+
+
 class Bound:
     """Works on some tensors where they lie; it looks at them anew when others come.
 

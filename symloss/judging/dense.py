@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from symloss.judging.bound import Call
+from symloss.judging.bound import Call, Part
 from symloss.judging.passes import passes_for
 from symloss.judging.tasks.standardised import Standardised, standardise
 
 NARROW = 8  # rows
+PART = 2**18  # numbers of the first gradient that are computed and used at once: what a core has near, often 1 MiB
 # A batch along the lanes leaves some of the last ones idle where they do not divide it; then outputs go along them, but
 # few of those get other code alone than in company.
 LANES, WIDE = 16, 32
@@ -81,6 +83,20 @@ class Layer:
         return cls(name, weight.shape, weights, weights.view(seeds, columns * outputs, features), bias.view(-1))
 
 
+@dataclass(frozen=True)
+class BoundPasses:
+    """The calls of a forward and a backward pass.
+
+    Args:
+        backward: to the gradients of all parameters but those that come in parts.
+        parts: name of a parameter -> its gradient, part after part.
+    """
+
+    forward: Sequence[Call]
+    backward: Sequence[Call]
+    parts: Mapping[str, Sequence[Part]] = field(default_factory=dict)
+
+
 @dataclass
 class DensePasses:
     """Forward and backward passes of a stack of perceptrons.
@@ -106,6 +122,7 @@ class DensePasses:
         self._x: Tensor | None = None
         self._at_output: Tensor | None = None
         self._activations: list[Tensor] = []  # of each layer, (seeds * columns, features, batch)
+        self._arriving: Tensor | None = None  # at the first layer, (seeds, columns * outputs, batch)
         self._gradients: dict[str, Tensor] = {}
         self._forward: list[Call] = []
         self._backward: list[Call] = []
@@ -136,9 +153,22 @@ class DensePasses:
             call()
         return self._gradients
 
-    def bound(self) -> tuple[Sequence[Call], Sequence[Call]]:
-        """Return the calls of the last passes: forward, and backward."""
-        return self._forward, self._backward
+    def bound(self) -> BoundPasses:
+        """Return the calls of the last passes; the first layer's gradient is the last that is computed."""
+        layer, arriving = self._layers[0], self._arriving
+        assert arriving is not None
+        seeds, columns, *shape = layer.shape
+        near = max(PART // (seeds * prod(shape)), -(-NARROW // shape[0]))
+        if near >= columns:
+            return BoundPasses(self._forward, self._backward)
+        size = -(-columns // -(-columns // near))
+        room, parts = arriving.new_empty(seeds, size, *shape), []
+        for first in range(0, columns, size):
+            own = slice(first, min(columns, first + size))
+            gradient = room.flatten(0, 1)[: seeds * (own.stop - first)].view(seeds, -1, *shape)
+            rows = arriving[:, first * shape[0] : own.stop * shape[0]]
+            parts.append(Part(own, gradient, partial(torch.bmm, rows, self._inputs, out=gradient.flatten(1, 2))))
+        return BoundPasses(self._forward, self._backward[:-1], {f"{layer.name}.weight": parts})
 
     def _bind_forward(self, buffers: Mapping[str, Tensor], x: Tensor) -> None:
         self._x, self._at_output, self._forward, self._activations = x, None, [], []
@@ -199,7 +229,8 @@ class DensePasses:
         if number:
             return product(arriving, self._activations[number - 1].transpose(1, 2), room.view(layer.weights.shape))
         seeds, rows, _ = layer.shared.shape
-        return partial(torch.bmm, arriving.view(seeds, rows, -1), self._inputs, out=room.view(layer.shared.shape))
+        self._arriving = arriving.view(seeds, rows, -1)
+        return partial(torch.bmm, self._arriving, self._inputs, out=room.view(layer.shared.shape))
 
     def _room(self, what: str, number: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
         room = self.memory.get((what, number))

@@ -20,7 +20,10 @@ from symloss.judging.stack import start
 from symloss.judging.tasks.task import Task
 from symloss.judging.train import Training, take_step, train_together
 
-NEAR = 1.01  # times the least time per candidate that a smaller stack may take: a difference below that is chance
+# Times the least time per candidate that a smaller stack may take: a difference below that is chance, or less than a
+# larger one loses once other workers want their share of the cache.
+NEAR = 1.03
+CLOSE = 1.25  # times the least time, within which a size is measured once more: a busy machine may have slowed either
 LONG = 0.25  # seconds of one trial, beyond which no larger stack is tried
 STEPS = 3
 
@@ -68,15 +71,29 @@ def choose_size(function: Function, task: Task, plan: Plan, cohort: int, clock: 
 def _times(function: Function, task: Task, plan: Plan, limit: int, clock: Clock) -> dict[int, float]:
     """Return candidates in a stack -> seconds that a training step of one candidate takes, up to the limit."""
     trial = replace(plan, steps=STEPS, rungs=(STEPS,), measure=("valid",))
-    data, times = load(task, trial), {}
-    for width in sorted({*(2**n for n in range(limit.bit_length())), limit}):
+    data, times = load(task, trial), dict[int, float]()
+
+    def measure(width: int) -> None:
         functions = [function] * width
         training = Training(functions, task, data, start(functions, task, trial, stacked=True))
-        long = clock(partial(_take_steps, training))
-        times[width] = long / STEPS / width
-        if long > LONG or _choice(times) != width:  # a larger one would take as long as all before to change nothing
+        taken = clock(partial(_take_steps, training)) / STEPS / width
+        times[width] = min(taken, times.get(width, taken))
+
+    for width in sorted({*(2**n for n in range(limit.bit_length())), limit}):
+        measure(width)
+        long = times[width] * STEPS * width > LONG
+        if not long and _choice(times) != width:
+            for close in _close(times):
+                measure(close)
+        if long or _choice(times) != width:  # a larger one would take as long as all before to change nothing
             break
     return times
+
+
+def _close(times: Mapping[int, float]) -> list[int]:
+    """Return the sizes among which chance may decide."""
+    best = min(times.values())
+    return [width for width, time in times.items() if time <= CLOSE * best]
 
 
 def _choice(times: Mapping[int, float]) -> int:

@@ -105,9 +105,9 @@ class Stack:
             return
         losses = self.losses.bound(output, given)
         if losses is not None:
-            forward, backward = dense.bound()
-            steps = stepper.bound(self.parameters, gradients)
-            self.listed = Listed(x, forward, losses, [silence, *backward, *steps])
+            passes = dense.bound()
+            steps = stepper.bound(self.parameters, gradients, passes.parts)
+            self.listed = Listed(x, passes.forward, losses, [silence, *passes.backward, *steps])
 
     def run(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], x: Tensor, *rest: Any) -> Tensor:
         """Run members' models on inputs `(seeds, batch, ...)` -> `(seeds, columns, batch, outputs)`."""

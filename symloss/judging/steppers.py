@@ -1,13 +1,13 @@
 """What takes optimiser steps on a stack: all members at once by a rule, or one by a torch optimiser of the user's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from symloss.judging.bound import Call
+from symloss.judging.bound import Call, Part
 from symloss.judging.optimisers import Clock, Optimiser, Step
 from symloss.judging.passes import passes_for
 
@@ -48,20 +48,41 @@ class StackedStepper:
         for name, parameter in parameters.items():
             self._step_of(name, parameter)(gradients[name].contiguous())
 
-    def bound(self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> list[Call]:
-        """Return the calls of a step on gradients that come in the same memory at every step, contiguous."""
-        steps = [partial(self._step_of(name, value), gradients[name]) for name, value in parameters.items()]
-        return [self.clock.tick, *steps]
+    def bound(
+        self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor], parts: Mapping[str, Sequence[Part]]
+    ) -> list[Call]:
+        """Return the calls of a step on gradients that come in the same memory at every step, contiguous.
+
+        Args:
+            parts: of the parameters whose gradients come so; they are computed by these calls.
+        """
+        calls: list[Call] = [self.clock.tick]
+        for name, parameter in parameters.items():
+            for part in parts.get(name, ()):
+                calls += [part.call, *self._steps_of_part(name, parameter, part)]
+            if name not in parts:
+                calls.append(partial(self._step_of(name, parameter), gradients[name]))
+        return calls
+
+    def _steps_of_part(self, name: str, parameter: Tensor, part: Part) -> Iterator[Call]:
+        for seed in range(len(parameter)):  # of one seed columns that lie side by side are contiguous
+            own = slice(seed, seed + 1), part.columns
+            yield partial(self._bind(name, parameter, own), part.gradient[own[0]])
 
     def _step_of(self, name: str, parameter: Tensor) -> Step:
         seen, step = self._steps.get(name, (None, None))
         if seen is not parameter or step is None:
-            # Which code runs must depend on the parameter alone: the two round differently.
-            passes = passes_for(parameter)
-            update = passes.updates[self._optimiser.name] if passes else self._optimiser.update
-            step = update(parameter.detach(), self._memories[name], self._rates, self.clock)
+            step = self._bind(name, parameter, (slice(None), slice(None)))
             self._steps[name] = parameter, step
         return step
+
+    def _bind(self, name: str, parameter: Tensor, members: tuple[slice, slice]) -> Step:
+        """Bind the optimiser to a parameter of some seeds and columns."""
+        # Which code runs must depend on the parameter alone: the two round differently.
+        passes = passes_for(parameter)
+        update = passes.updates[self._optimiser.name] if passes else self._optimiser.update
+        memories = [memory[members] for memory in self._memories[name]]
+        return update(parameter.detach()[members], memories, self._rates[members[1]], self.clock)
 
     def keep(self, columns: Tensor) -> None:
         """Forget all columns but these."""
