@@ -127,7 +127,7 @@ def fraction_of_limit(case: Case, candidates: int) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, help="turns of either side")
+@click.option("--rounds", default=7, show_default=True, help="turns of either side")
 @click.option("--workers", default=2, show_default=True)
 @click.option("--quick", is_flag=True, help="a few candidates, to see that it runs")
 def main(rounds: int, workers: int, quick: bool) -> None:
