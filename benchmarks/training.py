@@ -127,13 +127,13 @@ def fraction_of_limit(case: Case, candidates: int) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--rounds", default=7, show_default=True, help="turns of either side")
+@click.option("--rounds", default=5, show_default=True, help="turns of either side")
 @click.option("--workers", default=2, show_default=True)
 @click.option("--quick", is_flag=True, help="a few candidates, to see that it runs")
 def main(rounds: int, workers: int, quick: bool) -> None:
     """Measure, print, and keep what was measured."""
     share = 8 if quick else 1
-    asked = ((DIGITS, 48, 768), (IMAGES_ADAM, 12, 48), (IMAGES_SGD, 12, 48))
+    asked = ((DIGITS, 48, 768), (IMAGES_ADAM, 24, 96), (IMAGES_SGD, 24, 96))
     figures: dict[str, Any] = {}
     for case, theirs, ours in asked:
         # The limit first: workers that are still at work would be part of it.

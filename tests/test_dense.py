@@ -1,5 +1,6 @@
 """Stacked perceptrons without autograd: the same function and gradients, the same bits alone and in company."""
 
+import gc
 import weakref
 from itertools import pairwise
 
@@ -11,9 +12,10 @@ from torch.func import functional_call
 from symloss.judging import fused
 from symloss.judging.batches import load
 from symloss.judging.bound import Bound, Call
-from symloss.judging.dense import LANES, DensePasses, dense_layers
+from symloss.judging.dense import LANES, NARROW, DensePasses, dense_layers, parts_of
 from symloss.judging.passes import passes_for
 from symloss.judging.plan import Plan
+from symloss.judging.rungs import measure
 from symloss.judging.stack import start
 from symloss.judging.tasks import make_task
 from symloss.judging.tasks.standardised import Standardised
@@ -226,36 +228,59 @@ def test_a_call_is_bound_anew_to_other_tensors() -> None:
     assert [len(each) for each in made] == [1, 1, 2]
 
 
+TEXTS = {"classification": ["-t*log(p)", "(t - p)**2", "log(p - 0.5)"], "regression": ["(y - f)**2", "abs(y - f)"]}
+
+
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize("near", [4, 3, 1])
-@pytest.mark.parametrize("name", ["digits", "diabetes"])
+@pytest.mark.parametrize("near", [9, 3, 1])
+@pytest.mark.parametrize(("name", "seeds"), [("digits", (0, 3)), ("digits", (5,)), ("diabetes", (0, 3))])
 def test_a_listed_step_is_the_step_that_walks(
-    name: str, near: int, compiled: bool, optimiser: str, monkeypatch: pytest.MonkeyPatch
+    name: str, seeds: tuple[int, ...], near: int, compiled: bool, optimiser: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiled:
         monkeypatch.setattr("symloss.judging.passes.passes_on", lambda kind: None)
     task = make_task({"name": name, "hidden": [16], "optimiser": optimiser})
-    plan = Plan(12, (0.01, 0.1), (0, 3))
-    texts = ["-t*log(p)", "(t - p)**2"] if task.slot == "classification" else ["(y - f)**2", "abs(y - f)"]
-    functions = [compile_loss(parse(text, task.slot)) for text in texts]
-    monkeypatch.setattr("symloss.judging.dense.PART", near * task.x.shape[1] * 16 * len(plan.seeds))
-    parted = {(4, 4): [], (4, 3): [2, 2], (4, 1): [1, 1, 1, 1], (2, 4): [], (2, 3): [], (2, 1): [1, 1]}
+    plan = Plan(12, (0.01, 0.1), seeds)
+    functions = [compile_loss(parse(text, task.slot)) for text in TEXTS[task.slot]]
+    monkeypatch.setattr("symloss.judging.dense.PART", near * task.x.shape[1] * 16 * len(seeds))
     listed, walking = (Training(functions, task, load(task, plan), start(functions, task, plan, True)) for _ in "ab")
     monkeypatch.setattr(walking.stack, "list_calls", lambda *_: None)
     for step in range(1, 13):
+        calls = listed.stack.listed
         take_step(listed, step)
         take_step(walking, step)
         assert listed.stack.listed is not None
+        assert (listed.stack.listed is calls) == (step not in (1, 7)), "it walks where columns have left, once"
         assert walking.stack.listed is None
         left, parts = len(listed.stack.columns), listed.stack.dense.bound().parts.values()
-        assert [len(range(left)[each.columns]) for part in parts for each in part] == parted[left, near]
+        assert [len(range(left)[each.columns]) for part in parts for each in part] == parted(left, near)
+        assert torch.equal(listed.stack.alive, walking.stack.alive)
         if step == 6:
-            listed.stack.keep([0, 3])
-            walking.stack.keep([0, 3])
+            for training in (listed, walking):
+                training.records.append(measure(training.stack, functions, task, training.data, step, {}))
+                training.stack.keep([0, *range(2, left)])
             assert listed.stack.listed is None
     for parameter, value in walking.stack.parameters.items():
         assert torch.equal(value, listed.stack.parameters[parameter]), parameter
+    assert (task.slot == "classification") != bool(listed.stack.alive.all()), (
+        "a loss that is not finite has no gradient"
+    )
+
+
+def parted(columns: int, near: int) -> list[int]:
+    """Say how many columns of a first layer of 16 outputs each part has."""
+    counts = {(6, 3): [3, 3], (5, 3): [2, 3], (4, 3): [2, 2], (3, 3): []}
+    return [] if near == 9 else [1] * columns if near == 1 else counts[columns, near]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "numbers"), [(13, 2, 2**16), (7, 3, 2**17), (1, 4, 2**20), (9, 128, 10**6)]
+)
+def test_no_part_is_so_narrow_that_it_rounds_in_another_way(columns: int, rows: int, numbers: int) -> None:
+    parts = parts_of(columns, numbers, rows)
+    assert [place for part in parts for place in range(columns)[part]] == list(range(columns))
+    assert all(rows * (part.stop - part.start) >= NARROW for part in parts) or parts == [slice(0, columns)]
 
 
 def test_calls_are_listed_where_they_are_all_of_a_step() -> None:
@@ -278,6 +303,22 @@ def test_calls_listed_for_one_feed_are_not_taken_for_another() -> None:
         take_step(taking_turns[step % 2], step)
     for name, value in one.parameters.items():
         assert torch.equal(value, turns.parameters[name]), name
+
+
+def test_a_training_that_is_over_leaves_its_memory_at_once() -> None:
+    """A collection of garbage may come much later, when other stacks have been made."""
+    task, plan = make_task({"name": "digits", "hidden": [16]}), Plan(4, (0.01,), (0,))
+    functions = [compile_loss(parse("-t*log(p)"))]
+    training = Training(functions, task, load(task, plan), start(functions, task, plan, True))
+    gc.disable()
+    try:
+        training.take(1)
+        training.take(2)
+        parameters = [weakref.ref(value) for value in training.stack.parameters.values()]
+        del training
+        assert [parameter() for parameter in parameters] == [None] * len(parameters)
+    finally:
+        gc.enable()
 
 
 def test_columns_that_leave_take_their_memory_with_them() -> None:

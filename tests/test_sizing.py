@@ -70,6 +70,28 @@ def test_what_slows_the_machine_for_a_moment_does_not_decide(digits: Any, delays
     assert size.members == 4 * 4
 
 
+@pytest.mark.parametrize(
+    ("times", "cohort", "measured"),
+    [
+        ((0.001, 0.001), 8, [1, 2, 1, 2]),
+        ((0.002, 0.001), 2, [1, 2, 2]),
+        ((0.0020, 0.0018, 0.0018, 0.0018), 8, [1, 2, 4, 1, 2, 4]),
+        ((1.0, 0.1), 8, [1]),
+    ],
+)
+def test_sizes_that_are_close_are_measured_twice(
+    digits: Any, times: tuple[float, ...], cohort: int, measured: list[int]
+) -> None:
+    asked, seconds = list[int](), clock(*times)
+
+    def counting(call: Any) -> float:
+        asked.append(len(call.args[0].functions))
+        return seconds(call)
+
+    choose_size(LOSS, digits, PLAN, cohort, counting)
+    assert asked == measured
+
+
 def test_slow_trials_are_not_made_larger(digits: Any) -> None:
     assert choose_size(LOSS, digits, PLAN, 64, clock(1.0, 0.1)).members == 4
 

@@ -21,10 +21,10 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]  # a step -> what ta
 log = logging.getLogger(__name__)
 
 
-def replayed(stack: Stack, take: Step) -> Step:
-    """Return what takes a stack's steps: as they are, or on a GPU by a graph where a step can be captured."""
+def replayed(stack: Stack, take: Step) -> Step | None:
+    """Return what takes a stack's steps by a graph; None where they are not on a GPU, or cannot be captured."""
     on_gpu = stack.alive.device.type == "cuda"
-    return CapturedStep(stack, take) if on_gpu and not uncapturable(stack) else take
+    return CapturedStep(stack, take) if on_gpu and not uncapturable(stack) else None
 
 
 def uncapturable(stack: Stack) -> str:

@@ -154,19 +154,17 @@ class DensePasses:
         return self._gradients
 
     def bound(self) -> BoundPasses:
-        """Return the calls of the last passes; the first layer's gradient is the last that is computed."""
+        """Return the calls of the last passes; a large gradient of the first layer comes in parts, after the others."""
         layer, arriving = self._layers[0], self._arriving
         assert arriving is not None
         seeds, columns, *shape = layer.shape
-        near = max(PART // (seeds * prod(shape)), -(-NARROW // shape[0]))
-        if near >= columns:
+        spans = parts_of(columns, seeds * prod(shape), shape[0])
+        if len(spans) == 1:
             return BoundPasses(self._forward, self._backward)
-        size = -(-columns // -(-columns // near))
-        room, parts = arriving.new_empty(seeds, size, *shape), []
-        for first in range(0, columns, size):
-            own = slice(first, min(columns, first + size))
-            gradient = room.flatten(0, 1)[: seeds * (own.stop - first)].view(seeds, -1, *shape)
-            rows = arriving[:, first * shape[0] : own.stop * shape[0]]
+        room, parts = arriving.new_empty(seeds * max(len(range(columns)[own]) for own in spans), *shape), []
+        for own in spans:
+            gradient = room[: seeds * (own.stop - own.start)].view(seeds, -1, *shape)
+            rows = arriving[:, own.start * shape[0] : own.stop * shape[0]]
             parts.append(Part(own, gradient, partial(torch.bmm, rows, self._inputs, out=gradient.flatten(1, 2))))
         return BoundPasses(self._forward, self._backward[:-1], {f"{layer.name}.weight": parts})
 
@@ -237,6 +235,13 @@ class DensePasses:
         if room is None or room.shape != shape:
             room = self.memory[what, number] = like.new_empty(shape)
         return room
+
+
+def parts_of(columns: int, numbers: int, rows: int) -> list[slice]:
+    """Cut columns of so many numbers and rows each into parts of about PART numbers, of NARROW rows at least."""
+    wanted = -(-columns * numbers // PART)
+    count = max(1, min(wanted, columns, columns // -(-NARROW // rows)))
+    return [slice(part * columns // count, (part + 1) * columns // count) for part in range(count)]
 
 
 def bias(activations: Tensor, biases: Tensor, rectify: bool) -> Call:

@@ -82,7 +82,7 @@ class Feed:
 
 def picking(source: Tensor, rows: Tensor, room: Tensor) -> Callable[[Tensor], object]:
     """Return what copies some of these rows of a source `(n, ...)` to a room for as many."""
-    passes = passes_for(source)
+    passes = passes_for(source) if room.is_contiguous() and room.dtype == source.dtype else None
     # Compiled code checks no bounds, and looks at a row's first number.
     if passes is not None and passes.pick_rows is not None and room.numel() and is_within(rows, len(source)):
         return passes.pick_rows(source, room)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import torch
@@ -237,7 +237,7 @@ class CohortLoss:
 
     def _laid_out(self, output: Tensor, target: Tensor, given: Tensor | None) -> Tensor:
         """Return the target as the interpreter reads it, which may have been laid out ahead."""
-        if given is not None and is_laid_out(given, output):
+        if is_laid_out(given, output):
             return given
         assert self.slot.output_link is not None
         return lay_out(self.slot.output_link, target.expand(output.shape[0], 1, -1)[:, 0], output.shape[-1])
@@ -273,7 +273,7 @@ def _side_by_side(counts: Sequence[int]) -> list[slice]:
     return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
 
 
-def is_laid_out(given: Tensor | None, output: Tensor) -> bool:
+def is_laid_out(given: Tensor | None, output: Tensor) -> TypeGuard[Tensor]:
     """Whether a target is laid out as the interpreter reads it beside an output."""
     return given is not None and given.shape[2:] == (output.shape[3], output.shape[2])
 

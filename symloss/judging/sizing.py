@@ -23,7 +23,7 @@ from symloss.judging.train import Training, take_step, train_together
 # Times the least time per candidate that a smaller stack may take: a difference below that is chance, or less than a
 # larger one loses once other workers want their share of the cache.
 NEAR = 1.03
-CLOSE = 1.25  # times the least time, within which a size is measured once more: a busy machine may have slowed either
+CLOSE = 1.25  # times the least time, within which a size is measured a second time: a busy machine may have slowed one
 LONG = 0.25  # seconds of one trial, beyond which no larger stack is tried
 STEPS = 3
 
@@ -79,21 +79,19 @@ def _times(function: Function, task: Task, plan: Plan, limit: int, clock: Clock)
         taken = clock(partial(_take_steps, training)) / STEPS / width
         times[width] = min(taken, times.get(width, taken))
 
+    twice = set[int]()
     for width in sorted({*(2**n for n in range(limit.bit_length())), limit}):
         measure(width)
-        long = times[width] * STEPS * width > LONG
-        if not long and _choice(times) != width:
-            for close in _close(times):
-                measure(close)
-        if long or _choice(times) != width:  # a larger one would take as long as all before to change nothing
+        if times[width] * STEPS * width > LONG:
+            break
+        if width == limit or _choice(times) != width:
+            close = [one for one, time in times.items() if time <= CLOSE * min(times.values()) and one not in twice]
+            twice.update(close)
+            for one in close:
+                measure(one)
+        if _choice(times) != width:  # a larger one would take as long as all before to change nothing
             break
     return times
-
-
-def _close(times: Mapping[int, float]) -> list[int]:
-    """Return the sizes among which chance may decide."""
-    best = min(times.values())
-    return [width for width, time in times.items() if time <= CLOSE * best]
 
 
 def _choice(times: Mapping[int, float]) -> int:

@@ -43,7 +43,7 @@ class Stack:
         stacked: whether members run together; otherwise there is one, and its model runs as it is.
         dense: passes of its own for a stack of perceptrons; other models run under vmap.
         silence: (losses, alive, gradients at the output) -> None, see `silencing`.
-        listed: the calls of a step, where it is nothing else; None before the first.
+        listed: the calls of a step, see `list_calls`; None before the first one and after columns have left.
     """
 
     model: nn.Module
@@ -92,7 +92,9 @@ class Stack:
         return dict(zip(self.parameters, values, strict=True))
 
     def list_calls(self, x: Tensor, output: Tensor, given: Tensor | None, gradients: Mapping[str, Tensor]) -> None:
-        """List the calls of a step as it was just taken, where on the processor the next ones are the same.
+        """List the calls of a step whose gradients were just computed, where the next step is the same calls.
+
+        It is on the processor, of perceptrons of which torch walks no loss.
 
         Args:
             x: its inputs.

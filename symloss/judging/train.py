@@ -80,7 +80,6 @@ class Training:
 
     Attributes:
         feed: hands out the mini-batches.
-        take: takes the step of a number, on a GPU by replaying a graph.
     """
 
     functions: Sequence[Function]
@@ -94,7 +93,14 @@ class Training:
 
     def __post_init__(self) -> None:
         self.feed = Feed(self.data, self.task, reuses=self.stack.dense is not None)
-        self.take = replayed(self.stack, partial(take_step, self))
+        self._replay = replayed(self.stack, partial(take_step, self))
+
+    def take(self, step: int) -> None:
+        """Take the step of a number, on a GPU by replaying a graph."""
+        if self._replay is not None:
+            self._replay(step)
+        else:
+            take_step(self, step)
 
 
 def train_together(
