@@ -48,12 +48,11 @@ def _constant() -> float:
     return round(random.uniform(-3, 3), 3)
 
 
-def curve(train: Trainer, rates: Sequence[float], seeds: int, limit: float, seed: int = 0) -> dict[str, Any]:
-    """Search for some seconds; say when which fitness was reached first, and with how many trained candidates.
+def curve(train: Trainer, rates: Sequence[float], seeds: int, candidates: int, seed: int = 0) -> dict[str, Any]:
+    """Search until so many candidates are trained; say when which fitness was reached first, and with how many.
 
     Args:
         rates: a candidate trains at each with every seed; its fitness is the mean over the seeds at the best one.
-        limit: seconds; the candidate that is at work then is the last.
     """
     random.seed(seed)
     box, known = toolbox(), dict[str, float]()
@@ -71,8 +70,8 @@ def curve(train: Trainer, rates: Sequence[float], seeds: int, limit: float, seed
             if known[text] > best:
                 best = known[text]
                 points.append((now, best, trained))
-            if now > limit:
-                return {"points": points, "trained": trained}
+            if trained == candidates:
+                return {"points": points, "trained": trained, "seconds": now}
         for individual in population:
             individual.fitness.values = (known[str(individual)],)
         population = [*map(box.clone, tools.selBest(population, ELITES)), *_offspring(box, population)]

@@ -33,16 +33,17 @@ NOISY_FASHION = replace(NOISY_IMAGES, name="noisy Fashion-MNIST", task=fashion(n
 
 @dataclass(frozen=True)
 class Budget:
-    """What one candidate costs on both sides, how long the plain loop runs, and what symloss is told besides.
+    """What one candidate costs on both sides, how many the plain loop trains, and what symloss is told besides.
 
     Args:
+        candidates: a number, as what is found in a time would depend on how busy the machine is.
         search: of the experiment's [search]; the plain loop's population is as large as GLO's, 80.
         rungs: of its [budget].
     """
 
     rates: tuple[float, ...]
     seeds: int
-    seconds: float
+    candidates: int
     search: Mapping[str, Any]
     rungs: Mapping[str, Any]
 
@@ -52,9 +53,9 @@ class Budget:
 SEARCH = {"population": 40, "preselect": 8}
 RUNGS = {"rungs": [50, 100], "reduction_factor": 2.0}
 IMAGE_RUNGS = {"rungs": [25, 75, 200], "reduction_factor": 2.0, "rate_factor": 2.0}
-IMAGE_BUDGET = Budget((0.0003, 0.001), 2, 50.0, SEARCH, IMAGE_RUNGS)
-DIGIT_BUDGET = Budget((0.003, 0.01), 4, 100.0, SEARCH, RUNGS)
-QUICK = 5.0  # seconds
+IMAGE_BUDGET = Budget((0.0003, 0.001), 2, 80, SEARCH, IMAGE_RUNGS)
+DIGIT_BUDGET = Budget((0.003, 0.01), 4, 160, SEARCH, RUNGS)
+QUICK = 4  # candidates
 PAIRS = 3
 
 
@@ -88,12 +89,13 @@ def plain_side(case: Case, budget: Budget, workers: int, seed: int) -> dict[str,
     problems = case.problems(search_seeds(seed, budget.seeds))
     with plain.workers(problems, workers) as train:
         started = time.perf_counter() - began
-        found = plain_search.curve(train, budget.rates, budget.seeds, budget.seconds, seed)
-    return {**found, "points": [(started + at, *rest) for at, *rest in found["points"]]}
+        found = plain_search.curve(train, budget.rates, budget.seeds, budget.candidates, seed)
+    points = [(started + at, *rest) for at, *rest in found["points"]]
+    return {**found, "points": points, "seconds": started + found["seconds"]}
 
 
-def our_side(case: Case, budget: Budget, workers: int, target: float, seed: int) -> dict[str, Any]:
-    """Run symloss until it has reached the target, for as long as the plain search ran at most."""
+def our_side(case: Case, budget: Budget, workers: int, target: float, limit: float, seed: int) -> dict[str, Any]:
+    """Run symloss until it has reached the target, for so many seconds at most."""
     table: Mapping[str, Any] = {
         "name": "bench",
         "seed": seed,
@@ -101,7 +103,7 @@ def our_side(case: Case, budget: Budget, workers: int, target: float, seed: int)
         "task": dict(case.task),
         "search": {"method": "evolution", **budget.search},
         "budget": {"steps": case.steps, "learning_rates": list(budget.rates), "seeds": budget.seeds, **budget.rungs},
-        "stop": {"target": target, "time": budget.seconds},
+        "stop": {"target": target, "time": limit},
         "finals": {"top": 0},
     }
     watch = Stopwatch(target)
@@ -111,10 +113,13 @@ def our_side(case: Case, budget: Budget, workers: int, target: float, seed: int)
 
 
 def compare(case: Case, budget: Budget, workers: int, seed: int) -> dict[str, Any]:
-    """Run both sides on one problem with the same seeds: how long to the best that the plain search has found?"""
+    """Run both sides on one problem with the same seeds: how long to the best that the plain search has found?
+
+    symloss has as much time as the plain search took in all.
+    """
     theirs = plain_side(case, budget, workers, seed)
     seconds, fitness, trained = theirs.pop("points")[-1]
-    ours = our_side(case, budget, workers, fitness, seed)
+    ours = our_side(case, budget, workers, fitness, theirs["seconds"], seed)
     ratio = seconds / ours["seconds"]  # 0 where symloss never found it
     plain = {"seconds": seconds, "trained": trained, "trained_in_all": theirs["trained"]}
     return {"fitness": fitness, "plain": plain, "symloss": ours, "ratio": ratio}
@@ -137,7 +142,7 @@ def main() -> None:
     given = parser.parse_args()
     figures: dict[str, Any] = {}
     for case, budget in chosen(given.enlarged):
-        budget = replace(budget, seconds=QUICK if given.quick else budget.seconds)
+        budget = replace(budget, candidates=QUICK if given.quick else budget.candidates)
         pairs = []
         for seed in range(1 if given.quick else given.pairs):
             pairs.append(found := compare(case, budget, given.workers, seed))

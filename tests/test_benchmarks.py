@@ -80,7 +80,7 @@ def test_both_sides_of_a_pair_train_with_the_same_seeds(monkeypatch: pytest.Monk
         yield
 
     def curve(*given: Any) -> dict[str, Any]:
-        return {"points": [(1.0, 0.3, 4), (8.0, 0.5, 30)], "trained": 70}
+        return {"points": [(1.0, 0.3, 4), (8.0, 0.5, 30)], "trained": 70, "seconds": 20.0}
 
     def search(table: dict[str, Any], **given: Any) -> None:
         asked["symloss"] += plan_trainings(read_experiment(table, "here", ROOT)).seeds

@@ -18,7 +18,7 @@ from symloss.judging.bound import Call, Part
 from symloss.judging.passes import passes_for
 from symloss.judging.tasks.standardised import Standardised, standardise
 
-NARROW = 8  # rows
+NARROW = 8  # rows of a product, below which torch may round in another way
 PART = 2**18  # numbers of the first gradient that are computed and used at once: what a core has near, often 1 MiB
 # A batch along the lanes leaves some of the last ones idle where they do not divide it; then outputs go along them, but
 # few of those get other code alone than in company.
@@ -238,7 +238,7 @@ class DensePasses:
 
 
 def parts_of(columns: int, numbers: int, rows: int) -> list[slice]:
-    """Cut columns of so many numbers and rows each into parts of about PART numbers, of NARROW rows at least."""
+    """Cut columns of so many numbers and rows each into parts of about PART numbers, or one; several are not narrow."""
     wanted = -(-columns * numbers // PART)
     count = max(1, min(wanted, columns, columns // -(-NARROW // rows)))
     return [slice(part * columns // count, (part + 1) * columns // count) for part in range(count)]

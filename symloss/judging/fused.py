@@ -1,4 +1,4 @@
-"""Numba's passes over stacked parameters and activations: each reads and writes its memory once, whatever torch needs.
+"""Numba's passes over stacked parameters, activations and mini-batches, each over its memory once.
 
 All compiled code that a training step needs beside the losses is in this one file, as in `interpreter.py`.
 """

@@ -1,4 +1,4 @@
-"""Compiled passes over stacked memory, by what a device has: numba on the processor, Triton on a GPU.
+"""Compiled passes over stacks and mini-batches, by what a device has: numba on the processor, Triton on a GPU.
 
 Where there is none, or it is not installed, torch does the same in more passes; the two may round differently.
 """

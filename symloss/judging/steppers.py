@@ -77,7 +77,7 @@ class StackedStepper:
         return step
 
     def _bind(self, name: str, parameter: Tensor, members: tuple[slice, slice]) -> Step:
-        """Bind the optimiser to a parameter of some seeds and columns."""
+        """Bind the optimiser to some seeds and columns of a parameter."""
         # Which code runs must depend on the parameter alone: the two round differently.
         passes = passes_for(parameter)
         update = passes.updates[self._optimiser.name] if passes else self._optimiser.update

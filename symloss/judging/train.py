@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from weakref import proxy
 
 import numpy as np
 import torch
@@ -93,7 +94,8 @@ class Training:
 
     def __post_init__(self) -> None:
         self.feed = Feed(self.data, self.task, reuses=self.stack.dense is not None)
-        self._replay = replayed(self.stack, partial(take_step, self))
+        # Its own step must not hold it: its memory is to be let go with it, not when garbage is next collected.
+        self._replay = replayed(self.stack, partial(take_step, proxy(self)))
 
     def take(self, step: int) -> None:
         """Take the step of a number, on a GPU by replaying a graph."""
