@@ -12,7 +12,7 @@ from torch.func import functional_call
 from symloss.judging import fused
 from symloss.judging.batches import load
 from symloss.judging.bound import Bound, Call
-from symloss.judging.dense import LANES, NARROW, DensePasses, dense_layers, parts_of
+from symloss.judging.dense import LANES, DensePasses, dense_layers, parts_of
 from symloss.judging.passes import passes_for
 from symloss.judging.plan import Plan
 from symloss.judging.rungs import measure
@@ -279,19 +279,23 @@ def test_a_listed_step_is_the_step_that_walks(
 
 def parted(columns: int, near: int, hidden: int) -> list[int]:
     """Say how many columns of a first layer of so many outputs each part has."""
-    if hidden == 3:  # three columns are the fewest that have no fewer than NARROW rows
-        return [3, 3] if columns == 6 and near < 9 else []
+    if hidden == 3:  # only sixteen columns have a whole number of LANES rows
+        return []
     counts = {(6, 3): [3, 3], (5, 3): [2, 3], (4, 3): [2, 2], (3, 3): []}
     return [] if near == 9 else [1] * columns if near == 1 else counts[columns, near]
 
 
-@pytest.mark.parametrize(
-    ("columns", "rows", "numbers"), [(13, 2, 2**16), (7, 3, 2**17), (1, 4, 2**20), (9, 128, 10**6)]
-)
-def test_no_part_is_so_narrow_that_it_rounds_in_another_way(columns: int, rows: int, numbers: int) -> None:
-    parts = parts_of(columns, numbers, rows)
+@pytest.mark.parametrize("columns", [1, 2, 7, 13, 64])
+@pytest.mark.parametrize("rows", [1, 2, 3, 10, 16, 24, 128])
+@pytest.mark.parametrize("near", [1, 3, 100])
+def test_parts_are_cut_where_rows_of_a_product_are_alike(columns: int, rows: int, near: int) -> None:
+    parts = parts_of(columns, 2**18 // near, rows)
     assert [place for part in parts for place in range(columns)[part]] == list(range(columns))
-    assert all(rows * (part.stop - part.start) >= NARROW for part in parts) or parts == [slice(0, columns)]
+    assert all(part.start * rows % LANES == 0 for part in parts)
+    assert all(part.stop > part.start for part in parts)
+    assert len(parts) == 1 or columns > near
+    if rows % LANES == 0:
+        assert len(parts) == -(-columns * (2**18 // near) // 2**18)
 
 
 def test_calls_are_listed_where_they_are_all_of_a_step() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import prod
+from itertools import pairwise
+from math import gcd, prod
 
 import torch
 from torch import Tensor, nn
@@ -238,10 +239,16 @@ class DensePasses:
 
 
 def parts_of(columns: int, numbers: int, rows: int) -> list[slice]:
-    """Cut columns of so many numbers and rows each into parts of about PART numbers, or one; several are not narrow."""
-    wanted = -(-columns * numbers // PART)
-    count = max(1, min(wanted, columns, columns // -(-NARROW // rows)))
-    return [slice(part * columns // count, (part + 1) * columns // count) for part in range(count)]
+    """Cut columns of so many numbers and rows each into parts of about PART numbers, or one.
+
+    They begin where a whole number of LANES rows lies before them: torch rounds the rows of a product that are left
+    over in another way.
+    """
+    together = LANES // gcd(LANES, rows)
+    units = columns // together
+    count = max(1, min(-(-columns * numbers // PART), units))
+    starts = [part * units // count * together for part in range(count)]
+    return [slice(start, stop) for start, stop in pairwise([*starts, columns])]
 
 
 def bias(activations: Tensor, biases: Tensor, rectify: bool) -> Call:
