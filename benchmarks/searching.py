@@ -54,7 +54,7 @@ SEARCH = {"population": 40, "preselect": 8}
 RUNGS = {"rungs": [50, 100], "reduction_factor": 2.0}
 IMAGE_RUNGS = {"rungs": [25, 75, 200], "reduction_factor": 2.0, "rate_factor": 2.0}
 IMAGE_BUDGET = Budget((0.0003, 0.001), 2, 80, SEARCH, IMAGE_RUNGS)
-DIGIT_BUDGET = Budget((0.003, 0.01), 4, 160, SEARCH, RUNGS)
+DIGIT_BUDGET = Budget((0.003, 0.01), 4, 200, SEARCH, RUNGS)
 QUICK = 4  # candidates
 PAIRS = 3
 
