@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -248,7 +249,7 @@ def test_a_listed_step_is_the_step_that_walks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not compiled:
-        monkeypatch.setattr("symloss.judging.passes.passes_on", lambda kind: None)
+        monkeypatch.setattr("symloss.judging.passes.passes_on", cache(lambda kind: None))
     task = make_task({"name": name, "hidden": [hidden], "optimiser": optimiser})
     plan = Plan(12, (0.01, 0.1), seeds)
     functions = [compile_loss(parse(text, task.slot)) for text in TEXTS[task.slot]]

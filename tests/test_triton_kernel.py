@@ -13,7 +13,8 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reas
 
 SUITE = ("tests/laws/test_opcodes_law.py", "tests/test_kernel.py")
 PASSES = ("tests/laws/test_optimisers.py", "tests/test_dense.py")
-ELSEWHERE = "not numba and not compile and not importing and not 130"  # what is about numba, or takes minutes here
+# What is about numba, or takes minutes here.
+ELSEWHERE = "not numba and not compile and not importing and not 130 and not listed"
 APPROXIMATE = re.compile(r"\b(?:div\.full|(?:ex2|lg2|sin|cos|tanh|sqrt|rcp|rsqrt|div)\.approx)\S*")
 POINTERS = {
     "work": "*i32",
